@@ -1,0 +1,52 @@
+"""Time as the events carry it: wall clock for people, monotonic for durations, boot ticks for identity."""
+
+from __future__ import annotations
+
+from . import _stdlib
+
+
+def utc_text(ns: int) -> str:
+    """RFC 3339 text, microseconds, UTC, of ``ns`` nanoseconds since the epoch (without importing ``datetime``)."""
+    seconds, rest = divmod(ns, 1_000_000_000)
+    t = _stdlib.gmtime(seconds)
+    return (
+        f"{t.tm_year:04d}-{t.tm_mon:02d}-{t.tm_mday:02d}T{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d}"
+        f".{rest // 1000:06d}Z"
+    )
+
+
+def process_ticks(pid: int) -> tuple[int, int]:
+    """Parent pid and start tick of a process, ``(0, 0)`` where ``/proc`` does not say.
+
+    A pid alone names no process: numbers are reused. Pid and start tick together do, within one boot and one pid
+    namespace.
+    """
+    try:
+        fd = _stdlib.open_fd(f"/proc/{pid}/stat", 0x80000)  # O_RDONLY | O_CLOEXEC
+    except OSError:
+        return 0, 0
+    try:
+        text = _stdlib.read_fd(fd, 4096)
+    except OSError:
+        return 0, 0
+    finally:
+        _stdlib.close_fd(fd)
+    # The command name may hold spaces and parentheses: fields are counted from the last ")".
+    fields = text[text.rfind(b")") + 2 :].split()
+    try:
+        return int(fields[1]), int(fields[19])
+    except (IndexError, ValueError):
+        return 0, 0
+
+
+def ancestors(pid: int, limit: int = 16) -> list[tuple[int, int]]:
+    """``(pid, start tick)`` of the parents of ``pid``, nearest first, at most ``limit``."""
+    chain: list[tuple[int, int]] = []
+    parent = process_ticks(pid)[0]
+    while parent > 0 and len(chain) < limit:
+        grandparent, start = process_ticks(parent)
+        if not start:
+            break
+        chain.append((parent, start))
+        parent = grandparent
+    return chain

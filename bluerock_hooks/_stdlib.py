@@ -1,0 +1,41 @@
+"""The standard library as it was when the sensor started, before anyone could patch it.
+
+gevent and eventlet swap what ``os``, ``time`` and ``threading`` offer; tests freeze clocks and mock ``open``. What the
+sensor needs is bound here once, from the C modules underneath, at a time when no application code has run.
+Nothing here is heavy: every module below is built in or already loaded when ``site`` runs.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import _thread
+import posix
+import time
+
+allocate_lock = _thread.allocate_lock
+get_ident = _thread.get_ident
+get_native_id = _thread.get_native_id
+start_new_thread = _thread.start_new_thread
+
+getpid = posix.getpid
+getppid = posix.getppid
+geteuid = posix.geteuid
+getuid = posix.getuid
+urandom = posix.urandom
+open_fd = posix.open
+read_fd = posix.read
+write_fd = posix.write
+pwrite_fd = posix.pwrite
+close_fd = posix.close
+fstat = posix.fstat
+stat = posix.stat
+lstat = posix.lstat
+
+sleep = time.sleep
+monotonic = time.monotonic
+monotonic_ns = time.monotonic_ns
+time_ns = time.time_ns
+gmtime = time.gmtime
+
+getsignal = _signal.getsignal
+NSIG: int = _signal.NSIG
