@@ -1,6 +1,6 @@
 """A small MCP client: it starts ``server.py``, calls everything the server has and prints the answers.
 
-The same file runs on mcp 1.x and on mcp 2.x. Usage::
+The same file runs on mcp 1.9 to 2.x. Usage::
 
     python client.py                                     # starts server.py beside this file, over stdio
     python client.py --server-command python my_server.py --flag

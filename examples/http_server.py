@@ -1,6 +1,6 @@
 """The example server over streamable HTTP. It prints its address and serves until it is stopped (Ctrl-C).
 
-The same file runs on mcp 1.x and on mcp 2.x. Usage::
+The same file runs on mcp 1.9 to 2.x. Usage::
 
     python http_server.py [--port 8000]                  # port 0, the default, takes any free one
     python client.py --url ADDRESS

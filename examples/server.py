@@ -1,9 +1,9 @@
 """A small MCP server: tools, a resource, a template and a prompt. It speaks over stdin and stdout.
 
-Nothing here knows of bluerock-hooks. The same file runs on mcp 1.x and on mcp 2.x.
+Nothing here knows of bluerock-hooks. The same file runs on mcp 1.9 to 2.x.
 """
 
-from __future__ import annotations
+# No "from __future__ import annotations": older SDKs find the Context parameter by its class.
 
 import asyncio
 from typing import Any
@@ -24,7 +24,6 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-# No "from __future__" trick for Context: the SDK finds it by its annotation.
 @server.tool()
 async def count(up_to: int, ctx: Context) -> str:
     """Count slowly and report progress."""
