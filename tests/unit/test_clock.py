@@ -1,0 +1,54 @@
+"""Time as the events carry it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bluerock_hooks import _clock
+
+
+@given(st.integers(0, 253_402_300_799_999_999_999))
+def test_utc_text_is_what_datetime_writes(ns: int) -> None:
+    moment = datetime.fromtimestamp(ns // 1_000_000_000, timezone.utc).replace(microsecond=ns % 1_000_000_000 // 1000)
+    assert _clock.utc_text(ns) == moment.strftime("%Y-%m-%dT%H:%M:%S.%f").rjust(26, "0") + "Z"
+
+
+def test_our_own_ticks_name_our_parent() -> None:
+    parent, start = _clock.process_ticks(os.getpid())
+    assert parent == os.getppid()
+    assert 0 < start / os.sysconf("SC_CLK_TCK") <= time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def test_a_process_that_is_not_there_has_no_ticks() -> None:
+    child = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    child.wait()
+    assert _clock.process_ticks(child.pid) == (0, 0)
+
+
+def test_a_name_with_spaces_and_parentheses_does_not_confuse() -> None:
+    code = "import sys; open('/proc/self/comm','w').write('a) (b 1 2'); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        parent, start = _clock.process_ticks(child.pid)
+        child.communicate("")
+    assert parent == os.getpid()
+    assert start > 0
+
+
+def test_ancestors_are_nearest_first_and_end() -> None:
+    chain = _clock.ancestors(os.getpid())
+    assert chain[0][0] == os.getppid()
+    assert len(chain) <= 16
+    assert len(_clock.ancestors(os.getpid(), limit=1)) == 1
+    starts = [start for _, start in chain]
+    assert starts == sorted(starts, reverse=True)
