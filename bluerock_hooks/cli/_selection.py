@@ -1,0 +1,125 @@
+"""Which spool, and which of its events: the options that reading commands share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from fnmatch import fnmatchcase
+
+from .. import _clock, config
+from ..errors import SpoolError
+from ..reader import member
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..reader import Problems, StoredEvent
+    from ..spool import Spool
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def add_spool(parser: argparse.ArgumentParser) -> None:
+    """``--spool``, of every command that reads."""
+    parser.add_argument("--spool", metavar="DIR", help="read this spool instead of the configured one")
+
+
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """The filters and the form of ``show`` and ``tail``; given together, all must match."""
+    add_spool(parser)
+    group = parser.add_argument_group("filters (all given must match; of one given twice, either)")
+    group.add_argument(
+        "--event",
+        action="append",
+        metavar="NAME",
+        help="name of an event, or of a message event such as server_received_request; may be a glob",
+    )
+    group.add_argument("--pid", action="append", type=int, metavar="N", help="recorded by this process")
+    group.add_argument("--tool", action="append", metavar="NAME", help="of a call of this tool; may be a glob")
+    group.add_argument("--method", action="append", metavar="NAME", help="such as tools/call; may be a glob")
+    group.add_argument("--session", action="append", metavar="ID", help="session id or connection id")
+    group.add_argument(
+        "--since",
+        type=since,
+        metavar="WHEN",
+        help="not older than 90s, 10m, 2h, 1d, or a time such as 2026-11-22T10:00",
+    )
+    form = parser.add_argument_group("form")
+    form.add_argument("--json", action="store_true", help="the stored lines themselves (NDJSON)")
+    form.add_argument("--date", action="store_true", help="show the date beside the time (both are UTC)")
+
+
+def since(text: str) -> int:
+    """Nanoseconds since the epoch of ``10m`` before now, or of an ISO 8601 time, UTC unless it says otherwise."""
+    from datetime import datetime, timezone
+
+    word = text.strip()
+    try:
+        if word[-1:] in _UNITS and word[:-1]:
+            return int(time.time_ns() - float(word[:-1]) * _UNITS[word[-1]] * 1e9)
+        moment = datetime.fromisoformat(word[:-1] + "+00:00" if word[-1:] in "zZ" else word)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 90s, 10m, 2h, 1d or 2026-11-22T10:00:00") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return int(moment.timestamp() * 1_000_000) * 1000
+
+
+def open_spool(directory: str | None) -> Spool:
+    """The spool to read, as the options and settings say; it need not exist."""
+    from ..spool import Spool
+
+    settings = config.load(os.environ)
+    path = os.path.abspath(directory) if directory else settings.spool_dir
+    if not path:
+        raise SpoolError(
+            "there is no home directory to look for a spool in", "give --spool DIR or set BLUEROCK_SPOOL_DIR"
+        )
+    return Spool(path, settings.segment_bytes, settings.spool_bytes)
+
+
+class Selection:
+    """The filters of one command line."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._events: list[str] | None = options.event
+        self._pids: list[int] | None = options.pid
+        self._tools: list[str] | None = options.tool
+        self._methods: list[str] | None = options.method
+        self._sessions: list[str] | None = options.session
+        self.since_ns: int = options.since or 0
+        self._since = _clock.utc_text(max(self.since_ns, 0)).rstrip("Z") if self.since_ns else ""
+
+    def matches(self, stored: StoredEvent) -> bool:
+        """Does every filter let it pass?"""
+        event = stored.event
+        request = member(event, "context", "mcp")
+        return (
+            stored.ts >= self._since
+            and (self._pids is None or stored.pid in self._pids)
+            and _any(self._events, (stored.name, stored.name.removeprefix("python_"), event.get("event")))
+            and _any(self._tools, (member(request, "tool"),))
+            and _any(
+                self._methods, (event.get("method"), member(event, "message", "method"), member(request, "method"))
+            )
+            and _any(
+                self._sessions, (event.get("session_id"), event.get("connection_id"), member(request, "session_id"))
+            )
+        )
+
+
+def _any(patterns: list[str] | None, values: tuple[Any, ...]) -> bool:
+    if patterns is None:
+        return True
+    return any(isinstance(value, str) and fnmatchcase(value, pattern) for value in values for pattern in patterns)
+
+
+def report(problems: Problems) -> None:
+    """What could not be read, on stderr."""
+    from ._text import visible
+
+    for sentence in problems.sentences():
+        print(f"bluerock-hooks: {visible(sentence)}", file=sys.stderr)
