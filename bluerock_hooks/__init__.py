@@ -6,9 +6,9 @@ environments where no ``.pth`` file runs. Names load on first use, so that the i
 
 from __future__ import annotations
 
-__all__ = ["__version__", "start"]
+import sys
 
-__version__ = "0.1.0"
+__all__ = ["__version__", "start"]
 
 
 def start() -> bool:
@@ -17,7 +17,20 @@ def start() -> bool:
     Called by the ``.pth`` line in every interpreter; calling it again changes nothing. Never raises.
     """
     try:
-        from ._bootstrap import start as start_sensor
+        from ._bootstrap import start_by
     except Exception:  # a half removed package must stay silent: this runs inside site, before any handler exists
         return False
-    return start_sensor()
+    # site runs the lines of a .pth file in its own namespace.
+    return start_by("pth" if sys._getframe(1).f_globals.get("__name__") == "site" else "call")
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from ._version import __version__
+
+        return __version__
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -17,16 +17,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-SCHEMA = "1.0"
-ORIGIN = "bluerock_hooks"
-SENSOR_ID = 1
-
 Known = Annotated[str, msgspec.Meta(extra={"redact": "known"})]
 Url = Annotated[str, msgspec.Meta(extra={"redact": "url"})]
 Argv = Annotated[list[str], msgspec.Meta(extra={"redact": "argv"})]
 Message = Annotated[dict[str, Any], msgspec.Meta(extra={"redact": "message"})]
 
-RequestId = int | str
+RequestId = Annotated[int | str, msgspec.Meta(extra={"redact": "known"})]
 Role = Literal["server", "client"]
 Outcome = Literal["ok", "tool_error", "error", "cancelled", "timeout", "input_required"]
 Transport = Literal["stdio", "http", "sse", "websocket", "memory", "unknown"]
@@ -156,9 +152,8 @@ class SensorHooks(Event, kw_only=True):
     TYPE: ClassVar[str] = "sensor_lifecycle"
 
     module: Known
-    distribution: Known | None = None
-    version: Known | None = None
-    """Of the distribution the module came from."""
+    sdk: Known | None = None
+    """Generation of the MCP SDK: ``1`` or ``2``."""
     hooks: list[HookOutcome] = []
 
 

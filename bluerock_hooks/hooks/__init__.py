@@ -1,0 +1,20 @@
+"""Hooks: what watches the host. Each family is a table of patch rows; recording reaches them as an argument."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from ..events import Event, Request
+
+    class Recording(Protocol):
+        """What a hook needs of the sensor. Neither member ever raises an error of ours."""
+
+        def record(self, event: Event, request: Request | None = None) -> None:
+            """Record ``event`` as part of ``request``."""
+
+        @property
+        def new_id(self) -> Callable[[], str]:
+            """Ids for requests and connections, 16 hex digits."""

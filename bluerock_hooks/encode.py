@@ -1,0 +1,148 @@
+"""From an event to its line: envelope, redaction, JSON; every event passes here before a byte reaches a file."""
+
+from __future__ import annotations
+
+import types
+import typing
+from _blake2 import blake2b
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from . import _guard
+from ._envelope import ORIGIN, SCHEMA, SENSOR_ID
+from .events import Context, Event, Line, McpMessage, Meta, Process, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._envelope import Envelope
+    from .redact import Redactor
+
+    Cleaner = Callable[[Any], Any]
+    Plan = tuple[tuple[str, Cleaner], ...]
+
+_now = datetime.now
+_utc = timezone.utc
+_PREFIX = 1024  # characters that are kept of an event over the limit
+
+
+class Encoder:
+    """Stamps, redacts and encodes events of one process.
+
+    ``limit`` is the size in bytes above which an event is replaced by its size, keyed hash and prefix; ``digest_key``
+    gives the key of that hash (a plain hash of a short secret is a dictionary away from the secret).
+    """
+
+    def __init__(self, envelope: Envelope, redactor: Redactor, limit: int, digest_key: Callable[[], bytes]) -> None:
+        self._envelope = envelope
+        self._redactor = redactor
+        self._limit = limit
+        self._digest_key = digest_key
+        self._encode = msgspec.json.Encoder().encode
+        self._plans: dict[type, Plan] = {}
+        self._process = Process(envelope.pid)
+
+    def line(self, event: Event, request: Request | None = None) -> bytes:
+        """``event`` as one line without its newline; ``request`` is what the event belongs to.
+
+        The event is spent: its members are replaced by what may be kept of them.
+        """
+        envelope = self._envelope
+        if self._process.pid != envelope.pid:
+            self._process = Process(envelope.pid)
+        kind = type(event)
+        event.meta = Meta(kind.NAME, kind.TYPE, ORIGIN, SCHEMA, SENSOR_ID, envelope.next_id(), envelope.component_id)
+        event.context = Context(self._process, request)
+        self._clean(event)
+        if request is not None:
+            self._clean(request)
+        try:
+            data = self._encode(Line(_now(_utc), event))
+        except Exception as exc:
+            # What redaction passed cannot be written as JSON: say so rather than lose the message.
+            _guard.swallow("encode", exc)
+            data = self._encode(Line(_now(_utc), _without_payload(event)))
+        return data if len(data) <= self._limit else self._oversize(event, data)
+
+    def _clean(self, struct: msgspec.Struct) -> msgspec.Struct:
+        kind = type(struct)
+        plan = self._plans.get(kind)
+        if plan is None:
+            plan = self._plans[kind] = self._make_plan(kind)
+        for name, clean in plan:
+            value = getattr(struct, name)
+            if value is not None:
+                kept = clean(value)
+                if kept is not value:
+                    setattr(struct, name, kept)
+        return struct
+
+    def _make_plan(self, kind: type) -> Plan:
+        """Which members of ``kind`` need which redaction: read off the annotations once."""
+        hints = typing.get_type_hints(kind, include_extras=True)
+        plan = []
+        for field in kind.__struct_fields__:  # type: ignore[attr-defined]
+            if field in ("meta", "context"):
+                continue
+            cleaner = self._cleaner(hints[field])
+            if cleaner is not None:
+                plan.append((field, cleaner))
+        return tuple(plan)
+
+    def _cleaner(self, hint: Any) -> Cleaner | None:
+        origin = typing.get_origin(hint)
+        if origin is typing.Annotated:
+            return self._named_cleaner(_label(hint)) if _label(hint) else self._cleaner(typing.get_args(hint)[0])
+        if origin in (typing.Union, types.UnionType):
+            cleaners = [self._cleaner(arm) for arm in typing.get_args(hint) if arm is not type(None)]
+            known = [cleaner for cleaner in cleaners if cleaner is not None]
+            return known[0] if known else None
+        if origin is list:
+            inner = self._cleaner(typing.get_args(hint)[0])
+            return None if inner is None else lambda items: [inner(item) for item in items]
+        if origin is dict:
+            return self._redactor.params
+        if hint is str:
+            return self._redactor.text
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+            return self._clean
+        return None
+
+    def _named_cleaner(self, label: str) -> Cleaner | None:
+        redactor = self._redactor
+        return {
+            "known": None,
+            "url": redactor.url,
+            "argv": redactor.argv,
+            "message": redactor.message,
+        }[label]
+
+    def _oversize(self, event: Event, data: bytes) -> bytes:
+        digest = blake2b(data, digest_size=16, key=self._digest_key()).hexdigest()
+        stub = {"oversize": len(data), "digest": digest}
+        if isinstance(event, McpMessage) and event.message is not None:
+            message = event.message
+            event.message = {key: message[key] for key in ("id", "method") if key in message}
+            prefix = self._encode(message)[:_PREFIX]
+            event.message |= {**stub, "prefix": prefix.decode("utf-8", "ignore")}
+            return self._encode(Line(_now(_utc), event))
+        # No other kind has payload: cut to the envelope, which is bounded.
+        bare = {"meta": event.meta, "context": event.context, **stub}
+        return self._encode({"ts": _now(_utc), "event": bare})
+
+
+def _label(hint: Any) -> str:
+    for note in hint.__metadata__:
+        if isinstance(note, msgspec.Meta) and note.extra:
+            return str(note.extra.get("redact", ""))
+    return ""
+
+
+def _without_payload(event: Event) -> Event:
+    if isinstance(event, McpMessage) and event.message is not None:
+        method = event.message.get("method")
+        event.message = {"method": method} if type(method) is str and method.isascii() else {}
+        event.message["unreadable"] = True
+    return event

@@ -1,0 +1,103 @@
+"""The taps: proxies of a session's two streams that show every message to its connection and change nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ... import _guard
+from .._patch import ObjectProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from ._sessions import Connection
+
+
+class ReadTap(ObjectProxy):
+    """The read stream: a message is recorded after it was received."""
+
+    def __init__(self, wrapped: Any, connection: Connection) -> None:
+        super().__init__(wrapped)
+        self._self_connection = connection
+        self._self_iterator: Any = None
+
+    def __aiter__(self) -> ReadTap:
+        # Asked of the stream itself: other vendors' proxies implement it as an async generator.
+        self._self_iterator = self.__wrapped__.__aiter__()
+        return self
+
+    async def __anext__(self) -> Any:
+        iterator = self._self_iterator
+        if iterator is None:
+            iterator = self._self_iterator = self.__wrapped__.__aiter__()
+        item = await iterator.__anext__()
+        observe(self._self_connection, item, True)
+        return item
+
+    async def receive(self) -> Any:
+        item = await self.__wrapped__.receive()
+        observe(self._self_connection, item, True)
+        return item
+
+    async def __aenter__(self) -> ReadTap:
+        await self.__wrapped__.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> Any:
+        return await self.__wrapped__.__aexit__(*exc_info)
+
+
+class WriteTap(ObjectProxy):
+    """The write stream: a message is recorded before it is sent, so that a request precedes its response."""
+
+    def __init__(self, wrapped: Any, connection: Connection) -> None:
+        super().__init__(wrapped)
+        self._self_connection = connection
+
+    def send(self, item: Any) -> Awaitable[Any]:
+        """What the stream's own ``send`` returns: no coroutine of ours in between."""
+        observe(self._self_connection, item, False)
+        sent: Awaitable[Any] = self.__wrapped__.send(item)
+        return sent
+
+    async def __aenter__(self) -> WriteTap:
+        await self.__wrapped__.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> Any:
+        return await self.__wrapped__.__aexit__(*exc_info)
+
+
+def observe(connection: Connection, item: Any, inbound: bool) -> None:
+    """Show what passed a stream to ``connection``: a SessionMessage, a bare message (1.6), or an exception."""
+    try:
+        message = getattr(item, "message", item)
+        members = vars(message)
+        root = members.get("root")
+        if root is not None:  # 1.x: a root model around the message; 2.x: the message itself
+            members = vars(root)
+        if "method" in members or "id" in members:
+            connection.message(members, inbound)
+    except Exception as exc:
+        # A stream also carries exceptions of the transport; slots, plain values: nothing we know how to read.
+        if not isinstance(item, Exception):
+            _guard.swallow("mcp.tap", exc)
+
+
+def tapped(
+    args: tuple[Any, ...], kwargs: dict[str, Any], connection: Connection
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a session or dispatcher with its first two, ``read_stream`` and ``write_stream``, tapped."""
+    positional, named = list(args), dict(kwargs)
+    for position, (name, tap) in enumerate((("read_stream", ReadTap), ("write_stream", WriteTap))):
+        if name in named:
+            named[name] = tap(named[name], connection)
+        elif len(positional) > position:
+            positional[position] = tap(positional[position], connection)
+    return tuple(positional), named
+
+
+def connection_of(owner: Any) -> Connection | None:
+    """The connection whose tap ``owner`` (a session, a dispatcher) reads from."""
+    connection: Connection | None = getattr(getattr(owner, "_read_stream", None), "_self_connection", None)
+    return connection

@@ -1,0 +1,281 @@
+"""One connection of this side: what is known of both parties, which requests are open, and the events of its life."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ... import _guard, _stdlib
+from ...events import McpMessage, McpSessionCreated, McpSessionTerminated, Request
+from .._attribution import current
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ...events import Outcome, Role
+    from .. import Recording
+    from ._transports import Endpoint
+
+_monotonic_ns = _stdlib.monotonic_ns
+_MAX_OPEN = 4096  # requests remembered while they wait; a peer that never answers must not grow us
+_MAX_ID = 256
+
+CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
+SERVER_INFO = "io.modelcontextprotocol/serverInfo"
+PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
+
+_CANCELLED_CODE = -32800
+
+# (role, inbound) -> names of the events for a request, a notification, a response
+_NAMES: dict[tuple[Role, bool], tuple[Any, Any, Any]] = {
+    ("server", True): ("server_received_request", "server_received_notification", "server_received_response"),
+    ("server", False): ("server_send_request", "server_send_notification", "server_send_response"),
+    ("client", True): ("client_received_request", "client_received_notification", "client_received_response"),
+    ("client", False): ("client_send_request", "client_send_notification", "client_send_response"),
+}
+
+
+class Span:
+    """A request that waits for its response."""
+
+    __slots__ = ("cancelled", "method", "request", "started")
+
+    def __init__(self, method: str, request: Request) -> None:
+        self.method = method
+        self.request = request
+        self.started = _monotonic_ns()
+        self.cancelled = False
+
+
+class Connection:
+    """One side of one MCP connection.
+
+    ``message()`` takes a JSON-RPC message as a mapping of its members (the ``__dict__`` of an SDK model will do) and
+    records it. Everything here runs inside the host's send and receive: each entry is guarded.
+    """
+
+    __slots__ = (
+        "_client_session",
+        "_received",
+        "_recording",
+        "_sent",
+        "_source",
+        "_started",
+        "client_name",
+        "endpoint",
+        "id",
+        "owner_name",
+        "protocol_version",
+        "role",
+        "server_name",
+        "wire_method",
+    )
+
+    def __init__(self, recording: Recording, role: Role, endpoint: Endpoint) -> None:
+        self._recording = recording
+        self.id = recording.new_id()
+        self.endpoint = endpoint
+        self.role: Role = role
+        self.server_name: str | None = None
+        self.client_name: str | None = None
+        self.protocol_version: str | None = None
+        self.owner_name: Callable[[], str | None] | None = None
+        self.wire_method: str | None = None
+        self._client_session: Callable[[], str | None] | None = None
+        self._sent: dict[int | str, Span] = {}
+        self._received: dict[int | str, Span] = {}
+        self._started = _monotonic_ns()
+
+    def session_from(self, source: Callable[[], str | None]) -> None:
+        """Where to ask for the session id of an HTTP client; it is not known before the first response."""
+        self._client_session = source
+
+    @property
+    def session_id(self) -> str | None:
+        """The protocol's session id, ``None`` where the transport has none."""
+        if self.endpoint.session_id is None and self._client_session is not None:
+            self.endpoint.session_id = self._client_session()
+        return self.endpoint.session_id
+
+    def received(self, request_id: object) -> Span | None:
+        """The open request of the peer with this id."""
+        return self._received.get(request_id) if type(request_id) in (int, str) else None  # type: ignore[arg-type]
+
+    def created(self) -> None:
+        """Record that the connection is up. Stateless HTTP has a connection per POST: no session, no event."""
+        if not self.endpoint.stateless:
+            event = McpSessionCreated(connection_id=self.id, source=self.role, session_id=self.session_id)
+            event.transport = self.endpoint.kind
+            self._recording.record(event)
+
+    def terminated(self) -> None:
+        """Record that the connection is down."""
+        try:
+            if not self.endpoint.stateless:
+                event = McpSessionTerminated(connection_id=self.id, source=self.role, session_id=self.session_id)
+                event.transport = self.endpoint.kind
+                event.peer = self.client_name if self.role == "server" else self.server_name
+                event.unanswered = len(self._sent) + len(self._received)
+                event.duration_ms = _elapsed_ms(self._started)
+                self._recording.record(event)
+        except Exception as exc:
+            _guard.swallow("mcp.session", exc)
+
+    def message(self, members: Mapping[str, Any], inbound: bool) -> None:
+        """Record one JSON-RPC message that passed this side, ``inbound`` or outbound."""
+        try:
+            method = members.get("method")
+            request_id = _plain_id(members.get("id"))
+            if method is None:
+                self._response(members, request_id, inbound)
+            elif request_id is None:
+                self._notification(method, members.get("params"), inbound)
+            else:
+                self._request(method, request_id, members.get("params"), inbound)
+        except Exception as exc:
+            _guard.swallow("mcp.message", exc)
+
+    # -- the three classes of message
+
+    def _request(self, method: str, request_id: int | str, params: Any, inbound: bool) -> None:
+        parent = current()
+        request = Request(
+            method=method,
+            tool=_subject(params),
+            request_id=request_id,
+            session_id=self.session_id,
+            span_id=self._recording.new_id(),
+            parent_span_id=parent.span_id if parent is not None else None,
+        )
+        waiting = self._received if inbound else self._sent
+        if len(waiting) >= _MAX_OPEN:
+            del waiting[next(iter(waiting))]
+        waiting[request_id] = Span(method, request)
+        message: dict[str, Any] = {"id": request_id, "method": method}
+        trace_parent = None
+        if params is not None:
+            message["params"] = params
+            meta = params.get("_meta") if type(params) is dict else None
+            if type(meta) is dict:
+                trace_parent = _text(meta.get("traceparent"))
+                self._learn_from_meta(meta)
+            if method == "initialize":
+                self._learn(params)
+        event = self._event(0, inbound, request_id, method, message)
+        event.trace_parent = trace_parent
+        self._recording.record(event, request)
+
+    def _notification(self, method: str, params: Any, inbound: bool) -> None:
+        if method == "notifications/cancelled" and type(params) is dict:
+            span = (self._received if inbound else self._sent).get(_plain_id(params.get("requestId")))  # type: ignore[arg-type]
+            if span is not None:
+                span.cancelled = True
+        message: dict[str, Any] = {"method": method}
+        if params is not None:
+            message["params"] = params
+        self._recording.record(self._event(1, inbound, None, method, message), current())
+
+    def _response(self, members: Mapping[str, Any], request_id: int | str | None, inbound: bool) -> None:
+        waiting = self._sent if inbound else self._received
+        span = waiting.pop(request_id, None) if request_id is not None else None
+        message: dict[str, Any] = {} if request_id is None else {"id": request_id}
+        result, error = members.get("result"), members.get("error")
+        code = None
+        if error is not None:
+            plain = error if type(error) is dict else vars(error)
+            message["error"] = {key: value for key, value in plain.items() if value is not None}
+            code = plain.get("code")
+        else:
+            message["result"] = result
+        method = span.method if span is not None else None
+        if type(result) is dict and method in ("initialize", "server/discover"):
+            self._learn(result)
+        event = self._event(2, inbound, request_id, method, message)
+        event.error_code = code if type(code) is int else None
+        event.outcome = _outcome(result, error is not None, code, span)
+        if span is not None:
+            event.duration_ms = _elapsed_ms(span.started)
+        self._recording.record(event, span.request if span is not None else current())
+
+    def _event(
+        self, kind: int, inbound: bool, request_id: int | str | None, method: str | None, message: dict[str, Any]
+    ) -> McpMessage:
+        role = self.role
+        if self.server_name is None:
+            self.server_name = self.endpoint.server_name
+            if self.server_name is None and self.owner_name is not None:
+                self.server_name = self.owner_name()
+        return McpMessage(
+            event=_NAMES[role, inbound][kind],
+            id=request_id,
+            method=method,
+            message=message,
+            session_id=self.session_id,
+            connection_id=self.id,
+            source=role if not inbound else ("client" if role == "server" else "server"),
+            server_name=self.server_name,
+            client_name=self.client_name,
+            transport=self.endpoint.kind,
+            protocol_version=self.protocol_version,
+        )
+
+    # -- who is talking: the handshake says so, and since 2026-07-28 every message may
+
+    def _learn(self, handshake: dict[str, Any]) -> None:
+        version = _text(handshake.get("protocolVersion"))
+        self.protocol_version = version or self.protocol_version
+        self.client_name = _name_in(handshake.get("clientInfo")) or self.client_name
+        self.server_name = _name_in(handshake.get("serverInfo")) or self.server_name
+        meta = handshake.get("_meta")
+        if type(meta) is dict:
+            self._learn_from_meta(meta)
+
+    def _learn_from_meta(self, meta: dict[str, Any]) -> None:
+        if PROTOCOL_VERSION in meta:
+            self.protocol_version = _text(meta[PROTOCOL_VERSION]) or self.protocol_version
+        if CLIENT_INFO in meta:
+            self.client_name = _name_in(meta[CLIENT_INFO]) or self.client_name
+        if SERVER_INFO in meta:
+            self.server_name = _name_in(meta[SERVER_INFO]) or self.server_name
+
+
+def _plain_id(value: object) -> int | str | None:
+    if type(value) is int:
+        return value
+    if type(value) is str:
+        return value[:_MAX_ID]
+    return None
+
+
+def _text(value: object) -> str | None:
+    return value if type(value) is str and len(value) <= _MAX_ID else None
+
+
+def _name_in(info: object) -> str | None:
+    if type(info) is dict:
+        return _text(info.get("name"))
+    return _text(getattr(info, "name", None)) if info is not None else None
+
+
+def _subject(params: Any) -> str | None:
+    """What a request is about: the name of a tool or prompt, or the URI of a resource."""
+    if type(params) is not dict:
+        return None
+    subject = params.get("name")
+    if subject is None:
+        subject = params.get("uri")
+    return subject if type(subject) is str else None
+
+
+def _elapsed_ms(started: int) -> float:
+    return (_monotonic_ns() - started) // 1000 / 1000
+
+
+def _outcome(result: Any, is_error: bool, code: object, span: Span | None) -> Outcome:
+    if is_error:
+        return "cancelled" if code == _CANCELLED_CODE or (span is not None and span.cancelled) else "error"
+    if type(result) is dict:
+        if result.get("isError") is True:
+            return "tool_error"
+        if result.get("resultType") == "input_required":
+            return "input_required"
+    return "ok"

@@ -1,0 +1,107 @@
+"""The 1.x SDK: one tap where a session takes its streams, one attribution hook around the handler of a request."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from ... import _guard
+from ...events import Request
+from .._attribution import CURRENT
+from .._patch import argument
+from ._messages import connection_of, tapped
+from ._sessions import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .. import Recording
+    from ._transports import Streams
+
+
+class Sessions:
+    """Replacements for the methods of ``BaseSession`` and ``Server`` that 1.x sends every message through."""
+
+    def __init__(self, recording: Recording, streams: Streams) -> None:
+        self._recording = recording
+        self._streams = streams
+
+    def session_init(self, original: Any) -> Callable[..., None]:
+        """``BaseSession.__init__(self, read_stream, write_stream, ...)``: both roles, every transport."""
+
+        def __init__(self_: Any, *args: Any, **kwargs: Any) -> None:
+            connection = None
+            try:
+                connection = self._connection(self_, args, kwargs)
+                args, kwargs = tapped(args, kwargs, connection)
+            except Exception as exc:
+                connection = None
+                _guard.swallow("mcp.session_init", exc)
+            original(self_, *args, **kwargs)
+            if connection is not None:
+                try:
+                    connection.created()
+                except Exception as exc:
+                    _guard.swallow("mcp.session", exc)
+
+        return __init__
+
+    def session_exit(self, original: Any) -> Callable[..., Awaitable[Any]]:
+        """``BaseSession.__aexit__``: the end of the session."""
+
+        async def __aexit__(self_: Any, *exc_info: Any) -> Any:
+            try:
+                return await original(self_, *exc_info)
+            finally:
+                connection = connection_of(self_)
+                if connection is not None:
+                    connection.terminated()
+
+        return __aexit__
+
+    def handle_request(self, original: Any) -> Callable[..., Awaitable[Any]]:
+        """``Server._handle_request(self, message, req, session, ...)``: runs in the request's own task."""
+
+        async def _handle_request(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            token = None
+            try:
+                token = CURRENT.set(self._request(args, kwargs))
+            except Exception as exc:
+                _guard.swallow("mcp.handle_request", exc)
+            try:
+                return await original(self_, *args, **kwargs)
+            finally:
+                if token is not None:
+                    CURRENT.reset(token)
+
+        return _handle_request
+
+    def _connection(self, session: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Connection:
+        read = argument(args, kwargs, 0, "read_stream")
+        write = argument(args, kwargs, 1, "write_stream")
+        serving = any(base.__name__ == "ServerSession" for base in type(session).__mro__)
+        connection = Connection(self._recording, "server" if serving else "client", self._streams.endpoint(write, read))
+        if serving:
+            connection.owner_name = _server_name(weakref.ref(session))
+        else:
+            streams = self._streams
+            connection.session_from(lambda: streams.http_session(write))
+        return connection
+
+    def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        message, request = argument(args, kwargs, 0, "message"), argument(args, kwargs, 1, "req")
+        connection = connection_of(argument(args, kwargs, 2, "session"))
+        span = connection.received(message.request_id) if connection is not None else None
+        if span is not None:
+            return span.request
+        return Request(method=str(request.method), request_id=message.request_id, span_id=self._recording.new_id())
+
+
+def _server_name(session: weakref.ref[Any]) -> Callable[[], str | None]:
+    def name() -> str | None:
+        # Set by ServerSession.__init__ after BaseSession.__init__ returned: asked when the first message passes.
+        options = getattr(session(), "_init_options", None)
+        found = getattr(options, "server_name", None)
+        return found if type(found) is str else None
+
+    return name

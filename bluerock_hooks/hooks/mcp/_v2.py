@@ -1,0 +1,292 @@
+"""The 2.x SDK: three code paths carry messages (dispatcher, 2026-07-28 HTTP, in-process), one hook attributes them."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from ... import _guard
+from ...events import ConnectTarget, McpClientConnect, Request
+from .._attribution import CURRENT, current
+from .._patch import argument
+from ._exchange import Exchange
+from ._messages import connection_of, tapped
+from ._sessions import Connection
+from ._transports import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .. import Recording
+    from ._transports import Streams
+
+# The connection of a request that did not come through a tapped stream: one HTTP exchange, or the in-process peer.
+_SERVING: ContextVar[Connection | None] = ContextVar("bluerock_serving", default=None)
+
+
+class Dispatchers:
+    """Replacements for what the 2.x SDK sends its messages through."""
+
+    def __init__(self, recording: Recording, streams: Streams) -> None:
+        self._recording = recording
+        self._streams = streams
+        self._direct: dict[int, Connection] = {}
+
+    # -- streams: stdio, SSE, HTTP of 2025, memory, and the client side of HTTP of 2026-07-28
+
+    def dispatcher_init(self, original: Any) -> Callable[..., None]:
+        """``JSONRPCDispatcher.__init__(self, read_stream, write_stream, ...)``."""
+
+        def __init__(self_: Any, *args: Any, **kwargs: Any) -> None:
+            try:
+                read = argument(args, kwargs, 0, "read_stream")
+                write = argument(args, kwargs, 1, "write_stream")
+                # By the write stream first: the server re-wraps the read stream to find out the protocol's era.
+                endpoint = self._streams.endpoint(write, read)
+                # Only clients write before run(), which settles the role.
+                connection = Connection(self._recording, "client", endpoint)
+                endpoint.connection = connection
+                args, kwargs = tapped(args, kwargs, connection)
+                connection.session_from(lambda: self._streams.http_session(write))
+            except Exception as exc:
+                _guard.swallow("mcp.dispatcher_init", exc)
+            original(self_, *args, **kwargs)
+
+        return __init__
+
+    def dispatcher_run(self, original: Any) -> Callable[..., Awaitable[Any]]:
+        """``JSONRPCDispatcher.run(self, on_request, on_notify, ...)``: role, begin and end of the connection."""
+
+        async def run(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            connection = None
+            try:
+                connection = connection_of(self_)
+                if connection is not None:
+                    connection.role = _role(argument(args, kwargs, 0, "on_request"))
+                    connection.created()
+            except Exception as exc:
+                _guard.swallow("mcp.dispatcher_run", exc)
+            try:
+                return await original(self_, *args, **kwargs)
+            finally:
+                if connection is not None:
+                    connection.terminated()
+
+        return run
+
+    def terminate_unanswered(self, original: Any) -> Callable[..., Awaitable[Any]]:
+        """``StreamableHTTPServerTransport._terminate_unanswered_request(self, request_id)``.
+
+        2025-era HTTP must end a cancelled request's response: the transport writes the error itself.
+        """
+
+        async def _terminate_unanswered_request(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                connection = self._streams.endpoint(getattr(self_, "_write_stream", None)).connection
+                if connection is not None:
+                    error = {"code": -32800, "message": "Request cancelled"}
+                    connection.message({"id": argument(args, kwargs, 0, "request_id"), "error": error}, False)
+            except Exception as exc:
+                _guard.swallow("mcp.terminate_unanswered", exc)
+            return await original(self_, *args, **kwargs)
+
+        return _terminate_unanswered_request
+
+    # -- HTTP of 2026-07-28, server side: one POST is one exchange, no stream is involved
+
+    def modern_request(self, original: Any) -> Callable[..., Awaitable[Any]]:
+        """``handle_modern_request(..., scope, receive, send)``."""
+
+        async def handle_modern_request(*args: Any, **kwargs: Any) -> Any:
+            token = None
+            try:
+                connection = Connection(self._recording, "server", Endpoint("http", stateless=True))
+                app = argument(args, kwargs, 0, "app")
+                name = getattr(app, "name", None)
+                connection.server_name = name if type(name) is str else None
+                args, kwargs = _with_exchange(args, kwargs, connection)
+                token = _SERVING.set(connection)
+            except Exception as exc:
+                _guard.swallow("mcp.modern_request", exc)
+            try:
+                return await original(*args, **kwargs)
+            finally:
+                if token is not None:
+                    _SERVING.reset(token)
+
+        return handle_modern_request
+
+    # -- in process, 2026-07-28: no message exists, the call is recorded as one
+
+    def direct_pair(self, original: Any) -> Callable[..., Any]:
+        """``create_direct_dispatcher_pair()``: a client connects."""
+
+        def create_direct_dispatcher_pair(*args: Any, **kwargs: Any) -> Any:
+            pair = original(*args, **kwargs)
+            try:
+                self._recording.record(McpClientConnect(server=ConnectTarget(type="memory")), current())
+            except Exception as exc:
+                _guard.swallow("mcp.direct_pair", exc)
+            return pair
+
+        return create_direct_dispatcher_pair
+
+    def direct_run(self, original: Any) -> Callable[..., Awaitable[Any]]:
+        """``DirectDispatcher.run(self, on_request, on_notify, on_notify_intercept=None, ...)``."""
+
+        async def run(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            connection = None
+            try:
+                on_request = argument(args, kwargs, 0, "on_request")
+                connection = self._direct_connection(self_, _role(on_request))
+                args, kwargs = self._with_direct_taps(self_, connection, args, kwargs)
+                connection.created()
+            except Exception as exc:
+                _guard.swallow("mcp.direct_run", exc)
+            try:
+                return await original(self_, *args, **kwargs)
+            finally:
+                if connection is not None:
+                    connection.terminated()
+                self._direct.pop(id(self_), None)
+
+        return run
+
+    def direct_request(self, original: Any) -> Callable[..., Awaitable[Any]]:
+        """``DirectDispatcher.send_raw_request(self, method, params, opts=None)``."""
+
+        async def send_raw_request(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            connection = None
+            request_id: int | str = 0
+            try:
+                method, params = argument(args, kwargs, 0, "method"), argument(args, kwargs, 1, "params")
+                connection = self._direct_connection(self_)
+                # The peer mints the id and does not tell: ours stands in, unique on this side.
+                request_id = self._recording.new_id()
+                connection.message({"id": request_id, "method": method, "params": params}, False)
+            except Exception as exc:
+                _guard.swallow("mcp.direct_request", exc)
+            try:
+                result = await original(self_, *args, **kwargs)
+            except BaseException as exc:  # passes on at once: a cancelled call is an outcome too
+                if connection is not None:
+                    connection.message({"id": request_id, "error": _error_of(exc)}, True)
+                raise
+            if connection is not None:
+                connection.message({"id": request_id, "result": result}, True)
+            return result
+
+        return send_raw_request
+
+    def _direct_connection(self, dispatcher: Any, role: Any = None) -> Connection:
+        connection = self._direct.get(id(dispatcher))
+        if connection is None:
+            connection = Connection(self._recording, role or "client", Endpoint("memory"))
+            self._direct[id(dispatcher)] = connection
+        if role is not None:
+            connection.role = role
+        return connection
+
+    def _with_direct_taps(
+        self, dispatcher: Any, connection: Connection, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        on_request = argument(args, kwargs, 0, "on_request")
+        intercept = argument(args, kwargs, 2, "on_notify_intercept")
+        peer = getattr(dispatcher, "_peer", None)
+
+        async def tapped_request(dctx: Any, method: Any, params: Any) -> Any:
+            request_id = dctx.request_id
+            connection.message({"id": request_id, "method": method, "params": params}, True)
+            token = _SERVING.set(connection)
+            try:
+                result = await on_request(dctx, method, params)
+            except BaseException as exc:  # passes on at once
+                connection.message({"id": request_id, "error": _error_of(exc)}, False)
+                raise
+            finally:
+                _SERVING.reset(token)
+            connection.message({"id": request_id, "result": result}, False)
+            return result
+
+        def tapped_intercept(method: Any, params: Any) -> Any:
+            # A call is the message here: what this side receives is what the peer sent.
+            sender = self._direct.get(id(peer))
+            if sender is not None:
+                sender.message({"method": method, "params": params}, False)
+            connection.message({"method": method, "params": params}, True)
+            return intercept(method, params) if intercept is not None else False
+
+        positional, named = list(args), dict(kwargs)
+        if "on_request" in named:
+            named["on_request"] = tapped_request
+        else:
+            positional[0] = tapped_request
+        if len(positional) > 2:
+            positional[2] = tapped_intercept
+        else:
+            named["on_notify_intercept"] = tapped_intercept
+        return tuple(positional), named
+
+    # -- attribution, all paths
+
+    def on_request(self, original: Any) -> Callable[..., Awaitable[Any]]:
+        """``ServerRunner._on_request(self, dctx, method, params)``: runs in the request's own task."""
+
+        async def _on_request(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            token = None
+            try:
+                request = self._request(self_, args, kwargs)
+                if request is not None:
+                    token = CURRENT.set(request)
+            except Exception as exc:
+                _guard.swallow("mcp.on_request", exc)
+            try:
+                return await original(self_, *args, **kwargs)
+            finally:
+                if token is not None:
+                    CURRENT.reset(token)
+
+        return _on_request
+
+    def _request(self, runner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
+        dctx, method = argument(args, kwargs, 0, "dctx"), argument(args, kwargs, 1, "method")
+        inner = getattr(dctx, "_inner", dctx)  # the 2026 entries wrap the context to refuse server requests
+        connection = connection_of(getattr(inner, "_dispatcher", None)) or _SERVING.get()
+        if connection is None:
+            return Request(method=method, request_id=dctx.request_id, span_id=self._recording.new_id())
+        if connection.server_name is None:
+            name = getattr(getattr(runner, "server", None), "name", None)
+            connection.server_name = name if type(name) is str else None
+        if connection.wire_method not in (None, method):
+            return CURRENT.get()  # the SDK asks the server's own tools/list before a tools/call: no request of the peer
+        span = connection.received(dctx.request_id)
+        if span is not None:
+            return span.request
+        return Request(method=method, request_id=dctx.request_id, span_id=self._recording.new_id())
+
+
+def _role(on_request: Any) -> Any:
+    owner = getattr(on_request, "__self__", None)
+    return "client" if any(base.__name__ == "ClientSession" for base in type(owner).__mro__) else "server"
+
+
+def _error_of(exc: BaseException) -> dict[str, Any]:
+    """A JSON-RPC error for an exception that stands where a message would."""
+    error = getattr(exc, "error", None)
+    code = getattr(error, "code", None)
+    if type(code) is int:
+        return {"code": code, "message": str(getattr(error, "message", ""))}
+    if type(exc).__name__ in ("CancelledError", "Cancelled"):
+        return {"code": -32800, "message": "Request cancelled"}
+    return {"code": -32603, "message": type(exc).__name__}
+
+
+def _with_exchange(
+    args: tuple[Any, ...], kwargs: dict[str, Any], connection: Connection
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if "receive" in kwargs and "send" in kwargs:
+        exchange = Exchange(connection, kwargs["receive"], kwargs["send"])
+        return args, {**kwargs, "receive": exchange.receive, "send": exchange.send}
+    *front, receive, send = args  # the last two positionals from 2.0 to 2.3
+    exchange = Exchange(connection, receive, send)
+    return (*front, exchange.receive, exchange.send), kwargs

@@ -1,0 +1,239 @@
+"""The running instance in one process: puts the stages together, and is what the hooks record to."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+from . import _clock, _guard, _stdlib
+from ._envelope import Envelope
+from ._notice import Notice
+from ._version import __version__
+from .errors import BluerockError
+from .hooks._trigger import Trigger
+from .recorder import Recorder
+from .spool import Spool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .config import Settings
+    from .encode import Encoder
+    from .events import Event, Request
+    from .hooks.mcp import McpHooks
+    from .redact import Redactor
+
+_MCP = ("mcp", "fastmcp")
+_MAX_ARGUMENTS = 64
+_MAX_ARGUMENT = 2048
+
+# Words that make an argument worth the import of the redactor (re alone costs 5 ms): most command lines have none.
+_SUSPECTS = (
+    "pass",
+    "pwd",
+    "token",
+    "secret",
+    "key",
+    "auth",
+    "cred",
+    "bearer",
+    "://",
+    "sig",
+    "jwt",
+    "cookie",
+    "-p",
+    "=",
+)
+_LONG_WORD = 20
+
+
+class Sensor:
+    """One process's sensor: ``start()`` once, ``record()`` ever after, ``close()`` at exit."""
+
+    def __init__(self, settings: Settings, activation: str) -> None:
+        self.settings = settings
+        self.activation = activation
+        self.reason = ""
+        self.envelope = Envelope()
+        self.notice = Notice(settings.log)
+        self.hooks: McpHooks | None = None
+        self._encoder: Encoder | None = None
+        self._trigger: Trigger | None = None
+        self._redactor: Redactor | None = None
+        self._started = _stdlib.monotonic_ns()
+        self._forked = False
+        self._told: dict[tuple[str, str], int] = {}
+
+    def start(self) -> bool:
+        """Open spool and ring, say that we are here, wait for MCP. False, with ``reason``, where no spool can be had."""
+        settings = self.settings
+        if settings.problems:
+            more = f" (and {len(settings.problems) - 1} more)" if len(settings.problems) > 1 else ""
+            self.notice(f"{settings.problems[0]}{more}; `bluerock-hooks doctor` tells all")
+        if settings.log:
+            _guard.observer = self._log_error
+        if not settings.spool_dir:
+            return self._dark("there is no directory for events")
+        spool = Spool(settings.spool_dir, settings.segment_bytes, settings.spool_bytes)
+        try:
+            spool.prepare()
+        except BluerockError as exc:
+            return self._dark(str(exc))
+        self.recorder = Recorder(
+            spool,
+            ring_bytes=settings.ring_bytes,
+            mode=settings.ring,
+            preamble=self._preamble,
+            notice=self.notice,
+            notices=self._losses,
+            on_new_process=self._new_process,
+        )
+        # First registered, last run: what others do at exit is recorded, and nothing of ours outlives the interpreter.
+        atexit.register(self.close)
+        if not self.recorder.open():
+            self.reason = "no ring could be made"
+            return False
+        if settings.mcp:
+            self._trigger = Trigger(_MCP, self._install_mcp)
+            self._trigger.install()
+        return True
+
+    # -- what hooks see of us (hooks.Recording)
+
+    @property
+    def new_id(self) -> Callable[[], str]:
+        """Ids for requests and connections."""
+        return self.envelope.new_id
+
+    def record(self, event: Event, request: Request | None = None) -> None:
+        """Record one event, as part of ``request``. Never raises an error of ours."""
+        try:
+            self.recorder.check_process()
+            encoder = self._encoder
+            if encoder is not None:
+                self.recorder.emit(encoder.line(event, request))
+        except Exception as exc:
+            _guard.swallow("record", exc)
+
+    def close(self) -> None:
+        """The interpreter ends: say so, write out what is left. What comes later goes to a ring of its own."""
+        try:
+            self.recorder.check_process()
+            counts = self.recorder.counts()
+            fields = {
+                "events": counts.events + 1,
+                "dropped": counts.dropped,
+                "bytes": counts.bytes,
+                "errors": _guard.caught,
+                "duration_ms": (_stdlib.monotonic_ns() - self._started) // 1000 / 1000,
+            }
+            if counts.events or not self._forked:
+                self.recorder.emit(self.envelope.line("sensor_shutdown", "sensor_lifecycle", fields))
+            self.recorder.close()
+        except Exception as exc:
+            _guard.swallow("close", exc)
+
+    # -- MCP, loaded at its first import
+
+    def _install_mcp(self) -> None:
+        # In 3.12+ an isolated sub-interpreter refuses msgspec: then the host runs on and MCP is not seen.
+        from .encode import Encoder
+        from .hooks.mcp import McpHooks
+
+        self._encoder = Encoder(self.envelope, self._redaction(), self.settings.max_event_bytes, self._digest_key)
+        self.recorder.want_thread()
+        self.hooks = McpHooks(self)
+        self.hooks.install()
+
+    def _redaction(self) -> Redactor:
+        if self._redactor is None:
+            from .redact import Redactor
+
+            self._redactor = Redactor(payloads=self.settings.payloads, results=self.settings.results)
+        return self._redactor
+
+    def _digest_key(self) -> bytes:
+        return self.recorder.spool.digest_key()
+
+    # -- lines that need no msgspec
+
+    def _preamble(self) -> list[bytes]:
+        pid = self.envelope.pid
+        ppid, started = _clock.process_ticks(pid)
+        settings = self.settings
+        fields: dict[str, object] = {
+            "version": __version__,
+            "argv": self._arguments(),
+            "executable": sys.executable or None,
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "platform": sys.platform,
+            "cwd": _cwd(),
+            "ppid": ppid or _stdlib.getppid(),
+            "start": started or None,
+            "ancestors": [{"pid": parent, "start": tick} for parent, tick in _clock.ancestors(pid)],
+            "forked": self._forked or None,
+            "activation": self.activation,
+            "spool": settings.spool_dir,
+            "ring": self.recorder.mode,
+            "settings": settings.changed() or None,
+            "problems": settings.problems or None,
+        }
+        return [self.envelope.line("sensor_startup", "sensor_lifecycle", fields)]
+
+    def _losses(self, reason: str, dropped: int, size: int) -> list[bytes]:
+        """Lines that tell of losses and of new failures of ours; the drain appends them to its batch."""
+        lines = []
+        if dropped:
+            fields: dict[str, object] = {"dropped": dropped, "bytes": size, "reason": reason}
+            lines.append(self.envelope.line("python_events_dropped", "event", fields))
+        for key, count in list(_guard.places.items()):
+            new = count - self._told.get(key, 0)
+            if new > 0:
+                self._told[key] = count
+                fields = {"place": key[0], "message": key[1], "count": new}
+                lines.append(self.envelope.line("python_internal_exception", "event", fields))
+        return lines
+
+    def _arguments(self) -> list[str]:
+        words = [word[:_MAX_ARGUMENT] for word in sys.orig_argv[:_MAX_ARGUMENTS]]
+        if not any(_suspicious(word) for word in words[1:]):
+            return words
+        try:
+            return self._redaction().argv(words)
+        except Exception as exc:
+            _guard.swallow("argv", exc)
+            return words[:1]
+
+    # -- life of the process
+
+    def _new_process(self) -> None:
+        """In a forked child, before its first event: an identity of its own."""
+        self.envelope.reset()
+        _guard.reset()
+        self._told.clear()
+        self._started = _stdlib.monotonic_ns()
+        self._forked = True
+
+    def _dark(self, reason: str) -> bool:
+        self.reason = reason
+        self.notice(f"nothing is recorded: {reason}")
+        return False
+
+    def _log_error(self, place: str, exc: Exception) -> None:
+        self.notice.log("error", f"{place}: {type(exc).__name__}")
+
+
+def _suspicious(word: str) -> bool:
+    if len(word) >= _LONG_WORD and "/" not in word:
+        return True
+    lowered = word.lower()
+    return any(suspect in lowered for suspect in _SUSPECTS)
+
+
+def _cwd() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
