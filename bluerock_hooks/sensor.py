@@ -67,7 +67,7 @@ class Sensor:
         self._told: dict[tuple[str, str], int] = {}
 
     def start(self) -> bool:
-        """Open spool and ring, say that we are here, wait for MCP. False, with ``reason``, where no spool can be had."""
+        """Open spool and ring, say that we are here, wait for MCP; False, with ``reason``, where none can be had."""
         settings = self.settings
         if settings.problems:
             more = f" (and {len(settings.problems) - 1} more)" if len(settings.problems) > 1 else ""

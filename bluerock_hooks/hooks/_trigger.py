@@ -25,12 +25,12 @@ class Trigger:
         if any(name in sys.modules for name in self._packages):
             self._action()
         else:
-            sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+            sys.meta_path.insert(0, self)
 
     def remove(self) -> None:
         """Stop waiting. Removing twice is harmless."""
         if self in sys.meta_path:
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
+            sys.meta_path.remove(self)
 
     def find_spec(
         self,

@@ -24,7 +24,7 @@ class Catalog:
     def server_init(self, original: Any) -> Callable[..., None]:
         """``Server.__init__`` of the low-level server, under every other server class of both SDKs and fastmcp."""
 
-        def __init__(self_: Any, *args: Any, **kwargs: Any) -> None:
+        def init(self_: Any, *args: Any, **kwargs: Any) -> None:
             original(self_, *args, **kwargs)
             try:
                 info = ServerInfo(
@@ -38,7 +38,7 @@ class Catalog:
             except Exception as exc:
                 _guard.swallow("mcp.server_init", exc)
 
-        return __init__
+        return init
 
 
 def _text(value: object) -> str | None:

@@ -98,7 +98,8 @@ class Connection:
 
     def received(self, request_id: object) -> Span | None:
         """The open request of the peer with this id."""
-        return self._received.get(request_id) if type(request_id) in (int, str) else None  # type: ignore[arg-type]
+        key = _plain_id(request_id)
+        return self._received.get(key) if key is not None else None
 
     def created(self) -> None:
         """Record that the connection is up. Stateless HTTP has a connection per POST: no session, no event."""
@@ -166,7 +167,9 @@ class Connection:
 
     def _notification(self, method: str, params: Any, inbound: bool) -> None:
         if method == "notifications/cancelled" and type(params) is dict:
-            span = (self._received if inbound else self._sent).get(_plain_id(params.get("requestId")))  # type: ignore[arg-type]
+            waiting = self._received if inbound else self._sent
+            cancelled = _plain_id(params.get("requestId"))
+            span = waiting.get(cancelled) if cancelled is not None else None
             if span is not None:
                 span.cancelled = True
         message: dict[str, Any] = {"method": method}

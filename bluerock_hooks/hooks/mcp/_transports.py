@@ -155,7 +155,7 @@ class Streams:
             return opener
 
 
-class _Opening(ObjectProxy):  # type: ignore[misc]
+class _Opening(ObjectProxy):
     """The async context manager a transport function returned, watched; everything else of it is as it was."""
 
     def __init__(self, wrapped: Any, opened: Callable[[Any], list[int]], closed: Callable[[list[int]], None]) -> None:

@@ -29,7 +29,7 @@ class Sessions:
     def session_init(self, original: Any) -> Callable[..., None]:
         """``BaseSession.__init__(self, read_stream, write_stream, ...)``: both roles, every transport."""
 
-        def __init__(self_: Any, *args: Any, **kwargs: Any) -> None:
+        def init(self_: Any, *args: Any, **kwargs: Any) -> None:
             connection = None
             try:
                 connection = self._connection(self_, args, kwargs)
@@ -44,12 +44,12 @@ class Sessions:
                 except Exception as exc:
                     _guard.swallow("mcp.session", exc)
 
-        return __init__
+        return init
 
     def session_exit(self, original: Any) -> Callable[..., Awaitable[Any]]:
         """``BaseSession.__aexit__``: the end of the session."""
 
-        async def __aexit__(self_: Any, *exc_info: Any) -> Any:
+        async def leave(self_: Any, *exc_info: Any) -> Any:
             try:
                 return await original(self_, *exc_info)
             finally:
@@ -57,7 +57,7 @@ class Sessions:
                 if connection is not None:
                     connection.terminated()
 
-        return __aexit__
+        return leave
 
     def handle_request(self, original: Any) -> Callable[..., Awaitable[Any]]:
         """``Server._handle_request(self, message, req, session, ...)``: runs in the request's own task."""

@@ -37,7 +37,7 @@ class Dispatchers:
     def dispatcher_init(self, original: Any) -> Callable[..., None]:
         """``JSONRPCDispatcher.__init__(self, read_stream, write_stream, ...)``."""
 
-        def __init__(self_: Any, *args: Any, **kwargs: Any) -> None:
+        def init(self_: Any, *args: Any, **kwargs: Any) -> None:
             try:
                 read = argument(args, kwargs, 0, "read_stream")
                 write = argument(args, kwargs, 1, "write_stream")
@@ -52,7 +52,7 @@ class Dispatchers:
                 _guard.swallow("mcp.dispatcher_init", exc)
             original(self_, *args, **kwargs)
 
-        return __init__
+        return init
 
     def dispatcher_run(self, original: Any) -> Callable[..., Awaitable[Any]]:
         """``JSONRPCDispatcher.run(self, on_request, on_notify, ...)``: role, begin and end of the connection."""
