@@ -147,23 +147,29 @@ class Snapshot:
             if segment.number <= ring.segment_number
         ]
 
-    def events(self, since_ns: int = 0) -> Iterator[StoredEvent]:
-        """All events, merged. Segments last written before ``since_ns`` (wall clock) are left out unread."""
+    def events(self, since_ns: int = 0, containing: tuple[bytes, ...] = ()) -> Iterator[StoredEvent]:
+        """All events, merged.
+
+        Segments last written before ``since_ns`` (wall clock) are left out unread, lines of segments that hold none
+        of the texts ``containing``, if any are given, undecoded.
+        """
         streams = []
         for stem in self.stems():
-            first = next(self._stream(stem, since_ns, 4096, Problems()), None)
+            first = next(self._stream(stem, since_ns, (), 4096, Problems()), None)
             if first is not None:
-                streams.append((first.ts, self._stream(stem, since_ns, CHUNK, self.problems)))
+                streams.append((first.ts, self._stream(stem, since_ns, containing, CHUNK, self.problems)))
         return merge(streams)
 
-    def _stream(self, stem: str, since_ns: int, chunk: int, problems: Problems) -> Iterator[StoredEvent]:
+    def _stream(
+        self, stem: str, since_ns: int, containing: tuple[bytes, ...], chunk: int, problems: Problems
+    ) -> Iterator[StoredEvent]:
         """One process's events in its own order."""
         ring = self.rings.get(stem)
         waiting = dict(ring_events(ring, problems)) if ring else {}
         for segment, end in self.committed(stem):
             if segment.mtime_ns < since_ns and ring is None:
                 continue
-            for _, event in segment_events(segment, 0, end, problems, chunk):
+            for _, event in segment_events(segment, 0, end, problems, chunk, containing=containing):
                 if event is not None:
                     waiting.pop(event.key, None)
                     yield event
@@ -205,15 +211,25 @@ def ring_events(ring: RingContents, problems: Problems) -> Iterator[tuple[Key, S
 
 
 def segment_events(
-    segment: SegmentInfo, start: int, end: int, problems: Problems, chunk: int = CHUNK, *, last: bool = True
+    segment: SegmentInfo,
+    start: int,
+    end: int,
+    problems: Problems,
+    chunk: int = CHUNK,
+    *,
+    containing: tuple[bytes, ...] = (),
+    last: bool = True,
 ) -> Iterator[tuple[int, StoredEvent | None]]:
     """Each complete line between two offsets: the offset behind it and its event, None for one that cannot be read.
 
-    ``last``: there will be no other look at this file, so a line without an end is reported, unless its writer lives.
+    ``containing`` leaves out lines with none of these texts. ``last`` says that there will be no other look at this
+    file, so a line without an end is reported, unless its writer lives.
     """
     offset = start
     for line in _lines(segment, start, end, problems, chunk):
         at, offset = offset, offset + len(line)
+        if containing and not any(text in line for text in containing):
+            continue
         if line.endswith(b"\n"):
             yield offset, _event_or_none(line.rstrip(b"\r\n"), segment.path, at, problems)
         elif last and not os.path.exists(f"/proc/{segment.pid}"):

@@ -61,7 +61,7 @@ def _dispatch(args: list[str], prog: str) -> int:
         print(usage(prog))
         return 0
     if name in ("-V", "--version"):
-        from .. import __version__
+        from .._version import __version__
 
         print(f"{PROG} {__version__}")
         return 0
