@@ -1,0 +1,258 @@
+"""Writes ``docs/events.md`` from the Structs in ``bluerock_hooks/events.py``; a test fails where it is out of date.
+
+Usage::
+
+    python docs/generate.py                      # writes docs/events.md
+    python docs/generate.py --check              # exit status 1 where it would change
+    python docs/generate.py --examples SPOOL     # first takes new examples from a recorded spool
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import itertools
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bluerock_hooks import events
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE / "events.md"
+EXAMPLES = HERE / "examples.ndjson"
+
+INTRODUCTION = """\
+# Events
+
+One line of NDJSON an event, whole lines only. This page is made by `docs/generate.py` from the Structs of
+`bluerock_hooks/events.py`; `bluerock-hooks schema` prints the same as JSON Schema. The examples are lines of real runs.
+
+```json
+{"ts": "2026-11-22T10:00:00.123456Z", "event": {"meta": {...}, "context": {...}, ...}}
+```
+
+What is unknown is left out, never written as null. The schema grows (a new member has a default) and never renames;
+`meta.schema` says its version. `meta.component_id` with `meta.source_event_id` names an event uniquely and for ever, so
+that what a collector sends twice can be deduplicated; a gap in `source_event_id` is an event that was dropped.
+
+Redaction has happened before a line is written: see [settings](settings.md) for how much of parameters and results is
+kept.
+"""
+
+# Members that need no sentence beside their declaration; the page has one for each all the same.
+PLAIN = {
+    "Ancestor.pid": "Its pid.",
+    "Ancestor.start": "Its start tick since boot; pid and tick together name a process.",
+    "ConnectTarget.args": "Its arguments, redacted.",
+    "ConnectTarget.command": "On stdio: the program that was started.",
+    "ConnectTarget.type": "The transport.",
+    "ConnectTarget.url": "On HTTP: the address, without credentials.",
+    "Context.mcp": "The request that the event belongs to.",
+    "Context.process": "The process that recorded it.",
+    "EventsDropped.bytes": "How many bytes they had.",
+    "EventsDropped.dropped": "How many events.",
+    "HookOutcome.detail": "Why, where it was not applied.",
+    "HookOutcome.outcome": "Absent: this version of the module has no such attribute.",
+    "InternalException.count": "How often since the last such event.",
+    "InternalException.message": "The type, and the text of built-in types.",
+    "InternalException.place": "The step that failed.",
+    "McpClientConnect.server": "What it connects to.",
+    "McpMessage.client_name": "What the client calls itself.",
+    "McpMessage.event": "Which side saw it, which way it went, and what it is.",
+    "McpMessage.id": "The JSON-RPC id.",
+    "McpMessage.server_name": "What the server calls itself.",
+    "McpMessage.transport": "What carries the connection.",
+    "McpMessage.protocol_version": "The MCP revision that was negotiated.",
+    "McpServerInit.server": "What it says of itself.",
+    "McpSessionCreated.connection_id": "Our id of the connection, unique on this side.",
+    "McpSessionCreated.peer": "The other end, where the transport tells.",
+    "McpSessionCreated.session_id": "The protocol's own session id, where there is one.",
+    "McpSessionCreated.source": "Our side.",
+    "McpSessionCreated.transport": "What carries the connection.",
+    "McpSessionTerminated.connection_id": "As in `python_mcp_session_created`.",
+    "McpSessionTerminated.duration_ms": "Since it was up.",
+    "McpSessionTerminated.peer": "The other end, where the transport tells.",
+    "McpSessionTerminated.session_id": "The protocol's own session id, where there is one.",
+    "McpSessionTerminated.source": "Our side.",
+    "McpSessionTerminated.transport": "What carried the connection.",
+    "Meta.name": "The kind of event, one of the headings below.",
+    "Meta.origin": "Always `bluerock_hooks`.",
+    "Meta.schema": "Version of this schema.",
+    "Meta.sensor_id": "Always 1.",
+    "Meta.type": "The family of kinds.",
+    "Process.pid": "Its pid, as it sees itself.",
+    "Request.method": "The JSON-RPC method.",
+    "Request.request_id": "The JSON-RPC id.",
+    "Request.session_id": "The protocol's own session id, where there is one.",
+    "SensorHooks.hooks": "One row a patch.",
+    "SensorHooks.module": "The module that was imported.",
+    "SensorShutdown.bytes": "Bytes recorded.",
+    "SensorShutdown.dropped": "Events that could not be kept.",
+    "SensorShutdown.duration_ms": "Since the sensor started.",
+    "SensorStartup.cwd": "Working directory.",
+    "SensorStartup.executable": "The interpreter's path.",
+    "SensorStartup.platform": "`sys.platform`.",
+    "SensorStartup.ppid": "Pid of the parent.",
+    "SensorStartup.python": "Version of the interpreter.",
+    "SensorStartup.spool": "Directory of the spool.",
+    "ServerInfo.instructions": "What it tells models about its use.",
+    "ServerInfo.name": "Its name.",
+    "ServerInfo.title": "Its name for people.",
+    "ServerInfo.version": "Its version.",
+}
+
+
+def sentences(cls: type) -> dict[str, str]:
+    """The string literal that follows each annotated member, by member."""
+    (definition,) = ast.parse(inspect.getsource(cls)).body
+    body = definition.body if isinstance(definition, ast.ClassDef) else []
+    found = {}
+    for member, follower in itertools.pairwise(body):
+        if (
+            isinstance(member, ast.AnnAssign)
+            and isinstance(member.target, ast.Name)
+            and isinstance(follower, ast.Expr)
+            and isinstance(follower.value, ast.Constant)
+        ):
+            text = inspect.cleandoc(str(follower.value.value))
+            found[member.target.id] = text.replace("\n", " ").replace("``", "`")
+    return found
+
+
+def all_sentences(cls: type) -> dict[str, str]:
+    """Those of the bases too."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if issubclass(base, msgspec.Struct) and base is not msgspec.Struct:
+            found.update(sentences(base))
+    return found
+
+
+def type_text(kind: msgspec.inspect.Type) -> str:
+    """A type as a reader of the JSON sees it."""
+    match kind:
+        case msgspec.inspect.Metadata():
+            return type_text(kind.type)
+        case msgspec.inspect.UnionType():
+            return " or ".join(type_text(part) for part in kind.types if not isinstance(part, msgspec.inspect.NoneType))
+        case msgspec.inspect.LiteralType():
+            return "one of " + ", ".join(f"`{value}`" for value in kind.values)
+        case msgspec.inspect.StructType():
+            return f"[{kind.cls.__name__}](#{kind.cls.__name__.lower()})"
+        case msgspec.inspect.ListType():
+            return f"list of {type_text(kind.item_type)}"
+        case msgspec.inspect.DictType():
+            return "object"
+        case msgspec.inspect.AnyType():
+            return "any"
+    names = {"StrType": "text", "IntType": "integer", "FloatType": "number", "BoolType": "true or false"}
+    return names[type(kind).__name__]
+
+
+def structs_in(kind: msgspec.inspect.Type) -> list[type]:
+    """The Structs that a member's type names."""
+    match kind:
+        case msgspec.inspect.Metadata():
+            return structs_in(kind.type)
+        case msgspec.inspect.UnionType():
+            return [cls for part in kind.types for cls in structs_in(part)]
+        case msgspec.inspect.StructType():
+            return [kind.cls]
+        case msgspec.inspect.ListType():
+            return structs_in(kind.item_type)
+    return []
+
+
+def fields(cls: type) -> list[msgspec.inspect.Field]:
+    """The members of a Struct; of an event, those beyond the envelope."""
+    info: Any = msgspec.inspect.type_info(cls)
+    envelope = ("meta", "context") if issubclass(cls, events.Event) else ()
+    return [field for field in info.fields if field.name not in envelope]
+
+
+def table(cls: type) -> str:
+    """One row a member: name, type, whether it is always there, its sentence."""
+    own = all_sentences(cls)
+    said = {field.name: own.get(field.name) or PLAIN[f"{cls.__name__}.{field.name}"] for field in fields(cls)}
+    rows = ["| field | type | always | meaning |", "| --- | --- | --- | --- |"]
+    for field in fields(cls):
+        always = "yes" if field.required else ""
+        rows.append(f"| `{field.encode_name}` | {type_text(field.type)} | {always} | {said[field.name]} |")
+    return "\n".join(rows)
+
+
+def sentence_of(cls: type) -> str:
+    """What the Struct is, from its docstring."""
+    return inspect.cleandoc(cls.__doc__ or "").replace("``", "`")
+
+
+def page() -> str:
+    """The whole page."""
+    examples = {}
+    if EXAMPLES.exists():
+        for line in EXAMPLES.read_text().splitlines():
+            examples[json.loads(line)["event"]["meta"]["name"]] = line
+    parts = [INTRODUCTION, "## Every event has\n"]
+    shared: list[type] = [events.Meta, events.Context, events.Process, events.Request]
+    parts += [section(cls, level=3) for cls in shared]
+    nested: list[type] = []
+    for kind in sorted(events.KINDS, key=lambda cls: cls.NAME):
+        parts.append(f"## {kind.NAME}\n\n{sentence_of(kind)}\n\n`meta.type` is `{kind.TYPE}`.\n\n{table(kind)}\n")
+        if kind.NAME in examples:
+            pretty = json.dumps(json.loads(examples[kind.NAME]), indent=1)
+            parts.append(f"```json\n{pretty}\n```\n")
+        queue = [cls for field in fields(kind) for cls in structs_in(field.type)]
+        while queue:
+            cls = queue.pop(0)
+            if cls not in nested:
+                nested.append(cls)
+                queue += [inner for field in fields(cls) for inner in structs_in(field.type)]
+    parts.append("## Parts of events\n")
+    parts += [section(cls, level=3) for cls in sorted(nested, key=lambda cls: cls.__name__)]
+    return "\n".join(parts)
+
+
+def section(cls: type, level: int) -> str:
+    """Heading, sentence and table of a Struct that is no event."""
+    return f"{'#' * level} {cls.__name__}\n\n{sentence_of(cls)}\n\n{table(cls)}\n"
+
+
+def take_examples(spool: Path) -> None:
+    """Keep the richest line of each event name: the one with most members."""
+    best: dict[str, str] = {}
+    if EXAMPLES.exists():
+        for line in EXAMPLES.read_text().splitlines():
+            best[json.loads(line)["event"]["meta"]["name"]] = line
+    fresh: dict[str, str] = {}
+    for segment in sorted(spool.glob("python-*.ndjson")):
+        for line in segment.read_text().splitlines():
+            event = json.loads(line)["event"]
+            name = event["meta"]["name"]
+            if name not in fresh or len(event) > len(json.loads(fresh[name])["event"]):
+                fresh[name] = line
+    best.update(fresh)
+    EXAMPLES.write_text("".join(best[name] + "\n" for name in sorted(best)))
+
+
+def main() -> int:
+    """Write or check the page."""
+    parser = argparse.ArgumentParser(description="Make docs/events.md.")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--examples", type=Path, metavar="SPOOL")
+    options = parser.parse_args()
+    if options.examples:
+        take_examples(options.examples)
+    text = page()
+    if options.check:
+        return int(not PAGE.exists() or PAGE.read_text() != text)
+    PAGE.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
