@@ -39,6 +39,7 @@ def main() -> None:
 
     assert bluerock_hooks.start()
     import msgspec
+
     from bluerock_hooks import _bootstrap
     from bluerock_hooks.events import McpMessage, Request
 

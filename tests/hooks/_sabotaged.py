@@ -1,0 +1,65 @@
+"""Run inside an environment with the sensor and an SDK: every entry of ours into the host fails, the example goes on.
+
+Usage: ``python _sabotaged.py EXAMPLES_DIRECTORY MODE PLACE``; PLACE names what raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import asynccontextmanager
+from typing import Any
+
+examples, mode, place = sys.argv[1:]
+sys.path.insert(0, examples)
+
+import mcp  # noqa: F401  loads the hooks
+from bluerock_hooks import _guard
+from bluerock_hooks import encode as encode_module
+from bluerock_hooks import recorder as recorder_module
+from bluerock_hooks.hooks.mcp import _messages, _sessions, _transports, _v1, _v2
+
+
+def fails(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("sabotage")
+
+
+TARGETS: dict[str, tuple[Any, str]] = {
+    "connection": (_sessions.Connection, "__init__"),
+    "message": (_sessions.Connection, "_event"),
+    "terminated": (_sessions.Connection, "created"),
+    "tap": (_messages, "ReadTap"),
+    "endpoint": (_transports.Streams, "endpoint"),
+    "opened": (_transports.Streams, "opened"),
+    "request-1": (_v1.Sessions, "_request"),
+    "request-2": (_v2.Dispatchers, "_request"),
+    "direct": (_v2.Dispatchers, "_direct_connection"),
+    "encode": (encode_module.Encoder, "line"),
+    "clean": (encode_module.Encoder, "_clean"),
+    "emit": (recorder_module.Recorder, "emit"),
+}
+owner, name = TARGETS[place]
+setattr(owner, name, fails)
+
+
+async def main() -> None:
+    import client
+    from server import server
+
+    @asynccontextmanager
+    async def connect() -> Any:
+        if client.Client is not None:
+            async with client.Client(server, mode=mode) as session:
+                yield session
+        else:
+            from mcp.shared.memory import create_connected_server_and_client_session
+
+            async with create_connected_server_and_client_session(server._mcp_server) as session:
+                yield session
+
+    async with connect() as session:
+        await client.talk(session, "sk-example-0123456789abcdef0123456789abcdef")
+
+
+asyncio.run(main())
+print("swallowed", _guard.caught > 0)

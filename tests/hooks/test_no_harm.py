@@ -1,0 +1,89 @@
+"""What the hooks replaced looks as before, and when every step of ours fails the host does not notice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from _peers import EXAMPLES, Peer, named, read_spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HERE = Path(__file__).parent
+SDKS = ("mcp==1.30.0", "mcp==2.3.0")
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_what_the_hooks_replaced_looks_as_before(
+    sdk: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str]
+) -> None:
+    done = peer_venv("3.11", sdk).run("python", HERE / "_harmless.py", EXAMPLES, env=sensor_env)
+    found = json.loads(done.stdout)
+    assert found.pop("replaced") >= 12
+    assert found.pop("states") == ["absent", "applied"]  # absent: the rows of the other generation
+    assert found.pop("statistics", True) is True
+    assert found == {
+        "isinstance": True,
+        "equal": True,
+        "last_context": True,
+        "signatures": [],
+        "coroutines": [],
+        "names": [],
+        "undone": True,
+        "pickle": True,
+    }
+    assert not done.stderr
+
+
+STREAMS = ("connection", "message", "terminated", "tap", "endpoint", "opened")
+PLACES = [
+    *(("mcp==1.30.0", "legacy", place) for place in (*STREAMS, "request-1")),
+    *(("mcp==2.3.0", "legacy", place) for place in (*STREAMS, "request-2")),
+    *(("mcp==2.3.0", "auto", place) for place in ("message", "direct", "request-2", "encode", "clean", "emit")),
+]
+
+
+@pytest.mark.parametrize(("sdk", "mode", "place"), PLACES)
+def test_a_failure_of_ours_at_any_step_never_reaches_the_host(
+    sdk: str, mode: str, place: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    peer = peer_venv("3.11", sdk)
+    whole = peer.run("python", HERE / "_sabotaged.py", EXAMPLES, mode, place, env=sensor_env)
+    lines = whole.stdout.splitlines()
+    assert lines[-1] == "swallowed True"
+    assert lines[0].startswith("tools: add, count, divide, sign_in")
+    assert lines[-2] == "summarise: Summarise tides in one sentence."
+    assert not whole.stderr
+    if place != "emit":  # nothing can tell of itself when nothing can be written
+        failures = named(read_spool(spool, failures=True), "python_internal_exception")
+        assert any("sabotage" in failure["message"] for failure in failures)
+
+
+@pytest.mark.parametrize(
+    ("payloads", "wanted"),
+    [
+        ("redacted", {"user": "ada", "api_key": "[redacted]"}),
+        ("full", {"user": "ada", "api_key": "[redacted]"}),
+        ("none", None),
+    ],
+)
+def test_payloads_are_kept_as_far_as_the_setting_says(
+    payloads: str, wanted: object, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    env = {**sensor_env, "BLUEROCK_PAYLOADS": payloads, "BLUEROCK_RESULTS": "shape"}
+    peer_venv("3.11", "mcp==1.30.0").run("python", EXAMPLES / "client.py", env=env)
+    events = read_spool(spool)
+    calls = [
+        event for event in named(events, "server_received_request") if event["context"]["mcp"].get("tool") == "sign_in"
+    ]
+    assert len(calls) == 1
+    params = calls[0]["message"].get("params")
+    assert (params["arguments"] if params else None) == wanted
+    results = [
+        event["message"]["result"] for event in named(events, "server_send_response") if "result" in event["message"]
+    ]
+    assert "Hello, Ada" not in json.dumps(answers)
+    assert named(events, "python_mcp_event")[0]["meta"]["name"] == "python_mcp_event"
