@@ -29,7 +29,9 @@ def call(home: Path, *words: str | Path, env: dict[str, str] | None = None, **op
     return subprocess.run(command_line(*words), env={**command_env(home), **(env or {})}, **options)
 
 
-def line(number: int, name: str = "python_mcp_event", *, component: str = "c1", pid: int = 4242, **fields: Any) -> bytes:
+def line(
+    number: int, name: str = "python_mcp_event", *, component: str = "c1", pid: int = 4242, **fields: Any
+) -> bytes:
     """One stored event without its newline; ``second`` is seconds after 10:00 (default: its number)."""
     second = fields.pop("second", number)
     mcp = fields.pop("mcp", None)
@@ -47,6 +49,8 @@ def line(number: int, name: str = "python_mcp_event", *, component: str = "c1", 
         **fields,
     }
     stamp = f"2026-11-22T10:{second // 60:02d}:{second % 60:02d}.{number % 1000:03d}000Z"
-    return json.dumps({"ts": stamp, "event": event}, ensure_ascii=False, separators=(",", ":")).encode(
-        "utf-8", "surrogatepass"
-    )
+    stored = {"ts": stamp, "event": event}
+    try:
+        return json.dumps(stored, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # lone surrogates exist in JSON only as escapes
+        return json.dumps(stored, separators=(",", ":")).encode()
