@@ -82,8 +82,6 @@ def test_payloads_are_kept_as_far_as_the_setting_says(
     assert len(calls) == 1
     params = calls[0]["message"].get("params")
     assert (params["arguments"] if params else None) == wanted
-    results = [
-        event["message"]["result"] for event in named(events, "server_send_response") if "result" in event["message"]
-    ]
+    answers = [event["message"] for event in named(events, "server_send_response")]
     assert "Hello, Ada" not in json.dumps(answers)
     assert named(events, "python_mcp_event")[0]["meta"]["name"] == "python_mcp_event"
