@@ -120,17 +120,20 @@ class Encoder:
         }[label]
 
     def _oversize(self, event: Event, data: bytes) -> bytes:
-        digest = blake2b(data, digest_size=16, key=self._digest_key()).hexdigest()
-        stub = {"oversize": len(data), "digest": digest}
         if isinstance(event, McpMessage) and event.message is not None:
-            message = event.message
-            event.message = {key: message[key] for key in ("id", "method") if key in message}
-            prefix = self._encode(message)[:_PREFIX]
-            event.message |= {**stub, "prefix": prefix.decode("utf-8", "ignore")}
+            # Hashed without its id: the same payload, sent again, has the same hash.
+            payload = {key: value for key, value in event.message.items() if key != "id"}
+            prefix = self._encode(event.message)[:_PREFIX].decode("utf-8", "ignore")
+            kept = {key: event.message[key] for key in ("id", "method") if key in event.message}
+            event.message = {**kept, **self._stub(len(data), self._encode(payload)), "prefix": prefix}
             return self._encode(Line(_now(_utc), event))
         # No other kind has payload: cut to the envelope, which is bounded.
-        bare = {"meta": event.meta, "context": event.context, **stub}
+        bare = {"meta": event.meta, "context": event.context, **self._stub(len(data), data)}
         return self._encode({"ts": _now(_utc), "event": bare})
+
+    def _stub(self, size: int, payload: bytes) -> dict[str, Any]:
+        digest = blake2b(payload, digest_size=16, key=self._digest_key())
+        return {"oversize": size, "digest": digest.hexdigest()}
 
 
 def _label(hint: Any) -> str:
