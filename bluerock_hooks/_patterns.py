@@ -49,7 +49,8 @@ _ABOUT = _set(
     enabled disabled exists present valid invalid verified changed change changes updated created provider providers
     manager store arn path paths file files filename dir directory location ref refs version versions index id ids usage
     used budget rate cost price algorithm alg prompt placeholder description error errors message reset rotation mode
-    level page link env var variable realm issuer audience mechanism service per limits remaining total"""
+    level page link env var variable realm issuer audience mechanism service per limits remaining total
+    entries outfile source handler callback factory class missing"""
 )
 _IDS = _set("id ids hash sha digest checksum etag commit revision rev cursor uuid guid fingerprint oid")
 
@@ -67,7 +68,7 @@ _LAST_WEAK = _set("sig signature hmac pat")
 _TOKEN_NOT = _set(
     """page next prev previous continuation pagination progress cursor resume resumption sync max min num pad eos bos
     unk mask sep special stop start first last end design syntax lexer parser text prompt completion input output mint
-    base quote governance erc native per bucket"""
+    base quote governance erc native per bucket starting idempotency"""
 )
 _TOKENS = _set("access api auth refresh bearer device push personal session bot user service id deploy")
 _KEY_SECRET = _set(
@@ -93,7 +94,8 @@ def verdict(name: str) -> int:
     Pure and without a cache: callers keep one. ``name`` should be cut before, at some 64 characters.
     """
     words = [word.lower() for word in _WORDS.findall(name)]
-    exact = _EXACT.get("".join(words))
+    flat = "".join(words)
+    exact = _EXACT.get(flat)
     if exact is not None:
         return exact
     while len(words) > 1 and (words[-1] in _NEUTRAL or words[-1].isdigit()):
@@ -106,7 +108,6 @@ def verdict(name: str) -> int:
         return WEAK
     if before and last in _ABOUT:
         return KEEP if last in _IDS else PLAIN
-    flat = "".join(words)
     for part in _STRONG:
         if part in flat and not any(other in flat for other in _STRONG_NOT):
             return ALL
@@ -207,8 +208,10 @@ SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     )
 )
 
+_DOTTED = re.compile(r"[A-Za-z_]\w{0,31}(?:\.[A-Za-z_]\w{0,31}){1,5}\W?\Z")  # module.name, as in code
 LONG = re.compile(r"[A-Za-z0-9+/_=-]{28,}")
-_HEX = re.compile(r"[0-9a-f-]+=*\Z|[0-9A-F-]+=*\Z")
+_HEX = re.compile(r"[0-9a-f]+\Z|[0-9A-F]+\Z|[0-9]+[a-z]+[0-9]*\Z")
+_PIECE = re.compile(r"[A-Za-z0-9]{14,}")
 _SEGMENT = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 
 
@@ -216,15 +219,16 @@ def looks_random(token: str) -> bool:
     """Is ``token`` (28 characters or more) rather drawn at random than written by somebody?
 
     Random base62 changes between upper case, lower case and digits about every second character; identifiers, paths
-    and slugs stay in a word for four or more. Digests and UUIDs (hex) are names of things, not secrets.
+    and slugs stay in a word for four or more, and are split into short pieces.
+    Digests and UUIDs (hex) are names of things, not secrets.
     """
-    token = token[:512]
-    if _HEX.match(token):
-        return False
-    segments = _SEGMENT.findall(token)
-    letters = sum(map(len, segments))
-    digits = sum(map(str.isdigit, segments))
-    return digits >= 2 and letters < 2.6 * len(segments) and len(set(token)) > 12
+    for piece in _PIECE.findall(token[:512]):
+        if not _HEX.match(piece):
+            segments = _SEGMENT.findall(piece)
+            digits = sum(map(str.isdigit, segments))
+            if digits and len(piece) < 2.6 * len(segments) and len(set(piece)) > 9:
+                return True
+    return False
 
 
 def looks_credential(value: str) -> bool:
@@ -234,4 +238,4 @@ def looks_credential(value: str) -> bool:
     head = value[:128]
     if any(c.isspace() for c in head) or not any(c.isdigit() for c in head):
         return False
-    return any(c.isalpha() for c in head) and "/" not in head[:1] and "(" not in head
+    return any(c.isalpha() for c in head) and "/" not in head[:1] and "(" not in head and not _DOTTED.match(head)

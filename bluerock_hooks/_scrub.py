@@ -11,6 +11,7 @@ import re
 
 from ._patterns import (
     ALL,
+    KEEP,
     LONG,
     PLAIN,
     PWD,
@@ -30,16 +31,17 @@ _NAME = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 _NAME_MAX = 64
 _QUOTE = r"""(?:\\{0,7}["'`]|%22|&quot;|\\{1,7}u0022)"""
 _NAME_REST = re.compile(r"[\w.-]{0,64}", re.ASCII)
-# What stands between a name and its value; Python annotations count: ``token: str = "..."``.
+# What stands between a name and its value; Python annotations count: ``token: str = "..."``. JSON may break the line
+# after its colon; in code and YAML a line break there means something else.
 _SEPARATOR = re.compile(
     rf"(?P<quote>{_QUOTE})?[\])]?[ \t]{{0,8}}(?P<op>=>|:=|={{1,3}}|!=|:|%3[aAdD])"
-    r"(?:\s{0,64}(?=[\"'\[{\\])|[ \t]{0,64})"
+    r"(?(quote)(?:\s{0,64}(?=[\"'\[{\\\d-])|[ \t]{0,64})|[ \t]{0,64})"
     r"(?:(?:str|bytes|int|SecretStr|Optional\[str\]|string)(?: \| None)?[ \t]{0,4}=[ \t]{0,4})?"
 )
 _FLAG_SEPARATOR = re.compile(r"[ \t]{1,8}(?![-\s])")
 _IS = re.compile(r"[ \t]{1,4}(?:is|was|are|to|set to|of)[ \t]{0,2}:?[ \t]{1,4}")
 _OPENER = re.compile(rf"[bBrRfFuU]{{0,2}}(?P<quote>\\{{0,7}}(?:\"\"\"|''')|{_QUOTE})")
-_SCHEME = r"(?:(?:bearer|basic|token|apikey|digest|negotiate|bot)(?:[ \t]|%20|\+){1,4})?"
+_SCHEME = r"(?:(?:bearer|basic|token|apikey|digest|negotiate|bot)(?:[ \t]|%20|\+){1,4}(?=\S{0,64}(?-i:[0-9A-Z_=/+-])))?"
 _BARE = re.compile(rf"{_SCHEME}[^\s\"'`&,;<>]{{1,65536}}", re.IGNORECASE)
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.){0,65536}"?|[{}\[\]]', re.DOTALL)
 _LINE_HEADERS = ("authorization", "cookie")
@@ -48,9 +50,13 @@ _LINE_HEADERS = ("authorization", "cookie")
 _STAND_IN = re.compile(
     r"""\[redacted\] | [*.xX\u2022\u2026_-]{1,64}$ | \$ | %\(?\w{0,64}\)?s$ | %\w{1,64}%$ | \{\{? | <
     | (?:str|string|int|integer|number|bool|boolean|bytes|any|object|array|null|none|nil|true|false|undefined|optional
-        |required|yes|no|enabled|disabled|secretstr|str\|none|empty|unset|missing|invalid|redacted|hidden|masked)
+        |required|yes|no|enabled|disabled|secretstr|str\|none|empty|unset|missing|invalid|redacted|hidden|masked|await|self|cls|value|val|key|new|lambda|yield|not|input)
         \b[\])},.;]{0,3}$
     | [A-Za-z_][\w.]{0,128}[(\[]
+    | \#(?:\s|$)
+    | [\w.]{1,64}\ \|\ [A-Z]
+    | (?:[a-z_]{1,64}\.){0,4}(?-i:(?:[A-Z][a-z]{1,32}){2,8})(?:[,)]|\ =\ )
+    | (?-i:The|A|An|Optional|Your|If|Whether|This|Set|Used|Returns?|Name|Value|Default|Must|Required)\ [^\d]{8,}$
     | (?:self|cls|os|process|config|cfg|settings|request|req|this|env|args|options|opts|ctx|params|import)
         \.[A-Za-z_]""",
     re.VERBOSE | re.IGNORECASE,
@@ -68,6 +74,9 @@ _SHORT_FLAG = re.compile(
     r"\b(?:sshpass|mysql|mysqldump|mysqladmin|mariadb|docker login|podman login|ldapsearch|redis-cli)\b"
     r"[^\n|;&]{0,256}?\s-[pwa][ \t]{0,4}(?P<value>[^\s-]\S{0,255})"
 )
+_NAME_BEFORE = re.compile(rf"(?P<name>[\w.-]{{1,64}}){_QUOTE}?[ \t]{{0,4}}[:=][ \t]{{0,4}}{_QUOTE}?\Z")
+_TEMPLATE = re.compile(r"\{[\w.!:]{1,64}\}")
+_PUBLIC = ("AAAA", "sha512-", "sha384-", "sha256-")  # SSH public keys, integrity digests
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 
 _STEMS = tuple((stem, len(stem)) for stem in STEMS)
@@ -202,17 +211,21 @@ def _value(text: str, start: int, severity: int, at: int, op: str, closed: str, 
     opener = _OPENER.match(text, at)
     if opener is not None:
         end = _closing(text, opener.end(), opener["quote"])
-        return _mark(text, opener.end(), end, severity, spans, quoted=True)
+        return _mark(text, opener.end(), end, severity, spans, op, quoted=True)
     if op and text[at : at + 1] in ("{", "[") and not text.startswith((MARK, "{{"), at):
+        if _TEMPLATE.match(text, at):
+            return at
         end = _balanced(text, at)
         if severity >= TEXT:
             spans.append((at, end))
             return end
         return at
     enclosing = text[start - 1] if start else ""
+    if enclosing == ":" and op == ":":
+        return at  # arn:aws:secretsmanager:region, urn:...
     if op and not closed and enclosing and enclosing in "\"'`":
         end = text.find(enclosing, at)
-        return _mark(text, at, len(text) if end < 0 else end, severity, spans)
+        return _mark(text, at, len(text) if end < 0 else end, severity, spans, op)
     name = text[start:at].lower()
     if op == ":" and (any(part in name for part in _LINE_HEADERS) or _begins_line(text, start)):
         end = text.find("\n", at)
@@ -222,21 +235,27 @@ def _value(text: str, start: int, severity: int, at: int, op: str, closed: str, 
         return at
     if op == ":" and _WORD_ONLY.match(bare[0]) and not closed:
         return at  # prose: "the token: a story"
-    return _mark(text, at, bare.end(), severity, spans)
+    return _mark(text, at, bare.end(), severity, spans, op)
 
 
-def _mark(text: str, start: int, end: int, severity: int, spans: Spans, quoted: bool = False) -> int:
+def _mark(text: str, start: int, end: int, severity: int, spans: Spans, op: str = "", quoted: bool = False) -> int:
     value = text[start:end]
-    if not value.strip():
+    if not value.strip() or (op == "!=") or (op.startswith("==") and value.isalpha()):
         return end
     if quoted:
         masked = value.startswith((MARK, "${", "{{")) or not value.strip("*x\u2022\u2026.")
     else:
-        masked = _STAND_IN.match(value) is not None
+        masked = _STAND_IN.match(value) is not None or _is_variable(value)
     if masked or (severity == WEAK and not looks_credential(value)) or (severity == PWD and is_path(value)):
         return start
     spans.append((start, end))
     return end
+
+
+def _is_variable(value: str) -> bool:
+    """``password=password``: a variable named like the secret it holds."""
+    name = value.rstrip(")]},.;:")
+    return len(name) <= _NAME_MAX and name.replace("_", "").replace(".", "").isalpha() and name_verdict(name) >= WEAK
 
 
 def is_path(value: str) -> bool:
@@ -336,6 +355,12 @@ def _pem(text: str, spans: Spans) -> None:
         spans.append((match.start(), at))
 
 
+def _is_named_id(text: str, start: int) -> bool:
+    """``"nextCursor": "``, ``etag=`` before a token: it is meant to be opaque."""
+    found = _NAME_BEFORE.search(text[max(0, start - 80) : start])
+    return found is not None and name_verdict(found["name"]) == KEEP
+
+
 def _tokens(text: str, spans: Spans, random: bool) -> None:
     runs = " ".join(_RUN_TEXT.findall(text))
     for literal, pattern in SHAPES:
@@ -344,6 +369,6 @@ def _tokens(text: str, spans: Spans, random: bool) -> None:
     if not random:
         return
     for match in LONG.finditer(text):
-        start = match.start()
-        if looks_random(match[0]) and not text.startswith(("AAAA", "sha512-", "sha384-", "sha256-"), start):
+        token, start = match[0], match.start()
+        if looks_random(token) and not token.startswith(_PUBLIC) and not _is_named_id(text, start):
             spans.append(match.span())

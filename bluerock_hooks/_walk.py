@@ -109,9 +109,18 @@ class Walk:
         out = scrub(text, random) if text else text
         return out + suffix if suffix else out
 
+    def too_deep(self, size: int, depth: int) -> bool:
+        """Is a container of ``size`` at ``depth`` only counted? A tiny one may stand one level deeper than the limit:
+
+        there is where an optional parameter's ``anyOf`` keeps its types when tools are listed.
+        """
+        if depth > self.deep:
+            return depth > self.deep + 1 or size > 4
+        return self.left <= 0 and size > 0
+
     def mapping(self, value: dict[object, object], depth: int, rule: int) -> object:
         size = len(value)
-        if depth > self.deep or (self.left <= 0 and size):
+        if self.too_deep(size, depth):
             return f"…{{{size}}}"
         out: dict[str, object] = {}
         same = True
@@ -159,7 +168,7 @@ class Walk:
 
     def sequence(self, value: list[object] | tuple[object, ...], depth: int, rule: int) -> object:
         size = len(value)
-        if depth > self.deep or (self.left <= 0 and size):
+        if self.too_deep(size, depth):
             return f"…[{size}]"
         out: list[object] = []
         same = True

@@ -75,7 +75,7 @@ class Redactor:
             return UNREADABLE
 
     def message(self, message: dict[str, object]) -> dict[str, object]:
-        """A JSON-RPC message: ``params``, ``result``, ``error`` by policy; a member with the policy ``none`` is left out."""
+        """A JSON-RPC message: ``params``, ``result``, ``error`` by policy; members of policy ``none`` are left out."""
         try:
             return self._message(message)
         except Exception as exc:
