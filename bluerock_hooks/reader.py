@@ -13,6 +13,8 @@ import json
 import os
 import stat
 
+from .errors import SpoolError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -118,16 +120,23 @@ def parse(line: bytes) -> StoredEvent:
 
 
 class Snapshot:
-    """The spool at one moment; iterate over ``events()`` as often as needed."""
+    """The spool at one moment; iterate over ``events()`` as often as needed. SpoolError where it cannot be read."""
 
     def __init__(self, spool: Spool, problems: Problems | None = None) -> None:
         self.problems = problems or Problems()
         # Rings first: what is drained between the two looks is then seen in the ring, and its copy lies beyond the
         # committed end. The other way round it would be seen in neither.
-        self.rings: dict[str, RingContents] = {ring.stem: ring for ring in spool.peek()}
+        self.rings: dict[str, RingContents] = {}
         self.segments: dict[str, list[SegmentInfo]] = {}
-        for segment in spool.segments():
-            self.segments.setdefault(segment.stem, []).append(segment)
+        try:
+            for ring in spool.peek():
+                self.rings[ring.stem] = ring
+            for segment in spool.segments():
+                self.segments.setdefault(segment.stem, []).append(segment)
+        except FileNotFoundError:
+            return  # nobody has recorded yet
+        except OSError as exc:
+            raise SpoolError(f"{spool.path} cannot be read: {exc.strerror}", "look at its owner and mode") from exc
         for segments in self.segments.values():
             segments.sort(key=lambda segment: segment.number)
 

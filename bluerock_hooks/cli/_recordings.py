@@ -64,7 +64,7 @@ def _absent(findings: Findings, path: str) -> None:
 
 
 def _directory(findings: Findings, facts: dict[str, Any], path: str) -> bool:
-    """Is it what the sensor accepts: a directory, no link, ours, closed to others, with space?"""
+    """Is it what the sensor accepts: a directory, no link, ours, closed to others? Space is looked at too."""
     own = "set BLUEROCK_SPOOL_DIR to a directory of your own"
     try:
         found = os.lstat(path)
@@ -75,11 +75,11 @@ def _directory(findings: Findings, facts: dict[str, Any], path: str) -> bool:
     mode = stat.S_IMODE(found.st_mode)
     free = space.f_bavail * space.f_frsize
     facts.update(owner=found.st_uid, mode=f"{mode:04o}", free_bytes=free)
+    known = len(findings.problems)
     if not stat.S_ISDIR(found.st_mode):
         what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "not a directory"
         findings.problem(f"{path} is {what}, which the sensor refuses", own)
-        return False
-    if found.st_uid != os.geteuid():
+    elif found.st_uid != os.geteuid():
         findings.problem(
             f"{path} belongs to user {found.st_uid}, this is user {os.geteuid()}; the sensor refuses it", own
         )
@@ -87,11 +87,12 @@ def _directory(findings: Findings, facts: dict[str, Any], path: str) -> bool:
         findings.problem(f"{path} is writable by others (mode {mode:04o}); the sensor refuses it", f"chmod 700 {path}")
     elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         findings.problem(f"{path} is not readable and writable (mode {mode:04o})", f"chmod 700 {path}")
+    usable = len(findings.problems) == known
     if free < _LEAST_FREE:
         findings.problem(
             f"{path} has {size_text(free)} free, too little for rings and segments", "make space, or move the spool"
         )
-    return True
+    return usable
 
 
 def _contents(findings: Findings, facts: dict[str, Any], snapshot: Snapshot, settings: Settings) -> None:

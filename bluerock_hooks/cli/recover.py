@@ -4,29 +4,57 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import time
 
+from .._envelope import Envelope
 from ..errors import SpoolError
 from ._selection import add_spool, open_spool
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..ring._recovery import Recovered
+    from ..spool import Spool
+
+_PATIENCE = 10.0  # seconds for another recovery to end
+
 
 def main(args: list[str], prog: str) -> int:
-    """Recover, and print how much."""
+    """Recover, and print how much; 1 where a ring could not be recovered."""
     parser = argparse.ArgumentParser(
         prog=prog,
         description="Move the events that killed processes left in their rings into segments. "
-        "The sensor does it too, whenever one rotates or ends; `show` and `tail` do not need it.",
+        "The sensor does it too, whenever a segment is full or a process ends; `show` and `tail` do not need it.",
     )
     add_spool(parser)
     parser.add_argument("--json", action="store_true", help="counts as JSON")
     options = parser.parse_args(args)
-    spool = open_spool(options.spool)
-    if not os.path.isdir(spool.path):
-        raise SpoolError(f"nothing to recover: there is no {spool.path}")
-    done = spool.recover()
-    counts = {"rings": done.rings, "events": done.events, "lost": done.lost}
+    done = _recover(open_spool(options.spool))
     if options.json:
-        print(json.dumps(counts))
+        names = ("rings", "events", "bytes", "lost", "lost_bytes", "corrupt", "left", "failed")
+        print(json.dumps({name: getattr(done, name) for name in names}))
     else:
-        print(f"{done.rings} rings of ended processes, {done.events} events recovered, {done.lost} lost")
-    return 0
+        print(f"{done.events} events recovered from {done.rings} rings; {done.lost} events had been lost before")
+        print(
+            f"{done.left} rings of running processes left, {done.corrupt} damaged ones put aside, {done.failed} failed"
+        )
+    return 1 if done.failed else 0
+
+
+def _recover(spool: Spool) -> Recovered:
+    envelope = Envelope()
+
+    def notices(reason: str, events: int, size: int) -> list[bytes]:
+        fields: dict[str, object] = {"dropped": events, "bytes": size, "reason": reason}
+        return [envelope.line("python_events_dropped", "event", fields)]
+
+    until = time.monotonic() + _PATIENCE
+    try:
+        while True:
+            done = spool.recover(notices=notices)
+            if not done.busy:
+                return done
+            if time.monotonic() > until:
+                raise SpoolError(f"another recovery of {spool.path} goes on for long", "try again later")
+            time.sleep(0.05)
+    except OSError as exc:
+        raise SpoolError(f"{spool.path} cannot be recovered: {exc.strerror}", "look at its owner and mode") from exc
