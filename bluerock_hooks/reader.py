@@ -182,7 +182,8 @@ class Snapshot:
                 if event is not None:
                     waiting.pop(event.key, None)
                     yield event
-        yield from waiting.values()
+        # What a signal handler recorded inside another event's recording lies in a region of its own.
+        yield from sorted(waiting.values(), key=lambda event: event.key[1])
 
 
 def merge(streams: Iterable[tuple[str, Iterator[StoredEvent]]]) -> Iterator[StoredEvent]:
