@@ -32,6 +32,7 @@ fallocate = posix.posix_fallocate
 fchmod = posix.fchmod
 fstat = posix.fstat
 ftruncate = posix.ftruncate
+link = posix.link
 listdir = posix.listdir
 mkdir = posix.mkdir
 pread_fd = posix.pread

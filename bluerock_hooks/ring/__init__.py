@@ -1,0 +1,202 @@
+"""The ring of one process: a mapped file that events are copied into, and that outlives the process.
+
+``Ring`` is the writer's side. ``read_ring`` is everybody else's: it reads the file and never maps it, so that a file
+that shrinks meanwhile costs a short read and not the reader's life.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import sys
+
+from .. import _clock, _stdlib
+from . import _layout as at
+from ._directory import Directory, write_all
+from ._names import RING
+from ._owner import boot_id, owner_state, pid_namespace, since_boot_ns
+from ._reading import RingContents, read_ring
+
+__all__ = ["Ring", "RingContents", "owner_state", "read_ring"]
+
+_DONT_DUMP = 16  # MADV_DONTDUMP: events stay out of core files
+
+# Mappings are never freed: up to 3.12 a mapping owns a copy of its descriptor, and freeing it would close that number,
+# which by then may be the host's.
+_immortal: list[mmap.mmap] = []
+
+
+class Ring:
+    """One ring file and its mapping.
+
+    Methods make no system calls (but ``create`` and ``declare``) and want the caller's lock.
+    """
+
+    __slots__ = ("largest", "main", "name", "nested", "segment", "segment_bytes", "state", "stem", "words")
+
+    def __init__(self, stem: str, state: int, words: memoryview, memory: at.Memory) -> None:
+        self.stem = stem
+        self.name = stem + RING
+        self.state = state
+        self.words = words
+        capacity, nested = words[at.W_CAPACITY], words[at.W_NESTED]
+        self.main = at.Region(words, memory, at.HEADER, capacity)
+        self.nested = at.Region(words, memory, at.HEADER + capacity, nested)
+        self.largest = capacity >> 2
+        """Bytes of the longest line that is taken."""
+        self.segment = 0
+        self.segment_bytes = 0
+
+    @classmethod
+    def create(cls, directory: Directory, stem: str, capacity: int = 1 << 20, nested: int = 1 << 16) -> Ring:
+        """Make ``<stem>.ring`` and map it. OSError, and no file left, where that fails."""
+        capacity, nested = _whole(capacity), _whole(nested)
+        size = at.HEADER + capacity + nested
+        header = _header(
+            at.MAPPED, capacity, nested
+        )  # all that can fail comes before the mapping, which cannot be freed
+        fd = _new_file(directory, stem)
+        try:
+            # A sparse page on a full disk is SIGBUS at the first store: take the space now or refuse.
+            _stdlib.fallocate(fd, 0, size)
+            _lock_hint(fd)
+            keep_no_descriptor = {"trackfd": False} if sys.version_info >= (3, 13) else {}
+            mapping = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, **keep_no_descriptor)
+        except BaseException:  # also the host's, from a signal handler: half a ring must not stay
+            directory.unlink(stem + RING)
+            raise
+        finally:
+            _stdlib.close_fd(fd)
+        _immortal.append(mapping)
+        words = memoryview(mapping).cast("Q")
+        for index, value in header:
+            words[index] = value
+        _keep_out_of_core_files(mapping)
+        return cls(stem, at.MAPPED, words, mapping)
+
+    @classmethod
+    def declare(cls, directory: Directory, stem: str) -> Ring:
+        """Make a ring of a header only: it says who writes the segments of this stem without a mapping. OSError."""
+        buffer = bytearray(at.HEADER)
+        words = memoryview(buffer).cast("Q")
+        words[at.W_SLOT[0] + 2] = at.NO_SEGMENT
+        for index, value in _header(at.WRITTEN, 0, 0):
+            words[index] = value
+        fd = _new_file(directory, stem)
+        try:
+            write_all(fd, bytes(buffer), 0)
+        except BaseException:  # as above
+            directory.unlink(stem + RING)
+            raise
+        finally:
+            _stdlib.close_fd(fd)
+        ring = cls.__new__(cls)
+        ring.stem, ring.name, ring.state, ring.words, ring.largest = stem, stem + RING, at.WRITTEN, words, 0
+        ring.main = ring.nested = at.Region(words, buffer, 0, 1)
+        ring.main.abandon()
+        ring.segment = ring.segment_bytes = 0
+        return ring
+
+    def commit(self, head: int, nested_head: int, segment: int, segment_bytes: int, reported: tuple[int, int]) -> None:
+        """What lies before the two heads is in the segment up to this size: true from one store to the next.
+
+        ``reported``: how many lost events, and their bytes, the segments tell of by now, in all.
+        """
+        words = self.words
+        generation = words[at.W_GENERATION] + 1
+        slot = at.W_SLOT[generation & 1]
+        for index, value in enumerate((head, nested_head, segment, segment_bytes, *reported), slot):
+            words[index] = value
+        words[at.W_HEARTBEAT] = since_boot_ns()
+        words[at.W_GENERATION] = generation
+        self.segment, self.segment_bytes = segment, segment_bytes
+        self.main.free(head)
+        self.nested.free(nested_head)
+
+    def lose(self, events: int, size: int) -> None:
+        """Count lost events and their bytes where a recovery finds them."""
+        self.words[at.W_LOST] += events
+        self.words[at.W_LOST_BYTES] += size
+
+    def start_with(self, lost: tuple[int, int], reported: tuple[int, int]) -> None:
+        """Take over the losses, events and bytes, that were counted before there was this ring."""
+        words = self.words
+        slot = at.W_SLOT[words[at.W_GENERATION] & 1]
+        words[slot + 4], words[slot + 5] = reported
+        words[at.W_LOST], words[at.W_LOST_BYTES] = lost
+
+    def drained(self) -> bool:
+        """Is everything that was committed in a segment?"""
+        return self.main.head >= self.main.tail and self.nested.head >= self.nested.tail
+
+    def exists(self, directory: str) -> bool:
+        """Is the file still there? OSError where that cannot be told."""
+        try:
+            _stdlib.lstat(f"{directory}/{self.name}")
+        except FileNotFoundError:
+            return False
+        return True
+
+    def beat(self) -> None:
+        """Say that the owner lives."""
+        self.words[at.W_HEARTBEAT] = since_boot_ns()
+
+    def claimed(self) -> tuple[int, int] | None:
+        """Where a recovery that thought us dead stopped reading, None as long as the ring is ours."""
+        words = self.words
+        if words[at.W_STATE] != at.CLAIMED:
+            return None
+        return words[at.W_CLAIMED], words[at.W_CLAIMED_NESTED]
+
+    def abandon(self) -> None:
+        """Touch the mapping never again."""
+        self.main.abandon()
+        self.nested.abandon()
+
+
+def _new_file(directory: Directory, stem: str) -> int:
+    return directory.open(stem + RING, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+
+
+def _whole(size: int) -> int:
+    """Rounded up to whole pages: a region's length is a multiple of 16, and the mapping's of a page."""
+    return max(4096, size + 4095 & -4096)
+
+
+def _lock_hint(fd: int) -> None:
+    """Where the mapping keeps a copy of the descriptor (up to 3.12), a lock on it says to other pid namespaces that we
+    live. Only a hint: it ends when the host closes our descriptors, and lives on in forked children."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return  # no locks on this file system
+
+
+def _keep_out_of_core_files(mapping: mmap.mmap) -> None:
+    try:
+        mapping.madvise(_DONT_DUMP)
+    except (OSError, ValueError, AttributeError):
+        return  # a kernel without it: core files then hold the events too
+
+
+def _header(state: int, capacity: int, nested: int) -> list[tuple[int, int]]:
+    """Index and value of every word of a new header, in the order of the stores."""
+    pid = _stdlib.getpid()
+    boot = memoryview(boot_id()).cast("Q")
+    return [
+        (at.W_VERSION, at.VERSION),
+        (at.W_CAPACITY, capacity),
+        (at.W_NESTED, nested),
+        (at.W_PID, pid),
+        (at.W_START, _clock.process_ticks(pid)[1]),
+        (at.W_BOOT, boot[0]),
+        (at.W_BOOT2, boot[1]),
+        (at.W_PIDNS, pid_namespace()),
+        (at.W_UID, _stdlib.getuid()),
+        (at.W_WALL, _stdlib.time_ns()),
+        (at.W_SINCE, since_boot_ns()),
+        (at.W_STATE, state),
+        (at.W_HEARTBEAT, since_boot_ns()),
+        (at.W_MAGIC, at.MAGIC),  # last: until now this is no ring
+    ]

@@ -1,0 +1,245 @@
+"""What a killed process left behind becomes segments: each committed record once, however often a recovery is killed.
+
+Every step may be repeated without harm, and the ring goes last. A recovery that is killed leaves either the ring, and
+then the next one does the same steps to the same files, or everything done::
+
+    cut the last segment to its committed size      (a write may have been torn)
+    records -> a file beside the rings -> rename over the segment that comes next in number
+    unlink the ring
+
+What the dead process had begun to write into that next segment was not committed, so its records are still in the ring.
+A lock keeps recoveries apart; where the file system has none, two of them write the same bytes under the same name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from .. import _stdlib
+from ..errors import BluerockError, RingError
+from . import _layout as at
+from ._directory import Directory, write_all
+from ._names import RING, segment_name, segment_parts
+from ._owner import owner_state
+from ._reading import RingContents, read_ring
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Notices = Callable[[str, int, int], list[bytes]]
+
+LOCK = "recover.lock"
+CORRUPT = ".corrupt"
+PART = ".part"
+HALF_MADE_NS = 60 * 10**9  # a ring without a header after this time was never finished
+STALE_NS = 600 * 10**9  # a sign of life from a process out of our sight is believed this long
+ABANDONED_NS = 86400 * 10**9  # the same where the only sign of life is a file's time
+
+
+class Recovered:
+    """What a recovery did."""
+
+    __slots__ = ("busy", "bytes", "corrupt", "events", "failed", "left", "lost", "lost_bytes", "rings")
+
+    def __init__(self) -> None:
+        self.rings = 0
+        self.events = 0
+        """Lines written that were in no segment before."""
+        self.bytes = 0
+        self.lost = 0
+        """Events that the dead processes had counted as lost, and not yet told."""
+        self.lost_bytes = 0
+        self.corrupt = 0
+        """Files that are no rings: put aside under another name."""
+        self.left = 0
+        """Rings whose owner lives, or cannot be seen from here."""
+        self.failed = 0
+        """Rings that stay for the next time because of an error."""
+        self.busy = False
+        """Another recovery was at work; nothing was done."""
+
+
+def recover_rings(
+    rings: Directory, segments: Directory, limit: int | None = None, notices: Notices | None = None
+) -> Recovered:
+    """Turn what dead processes left in ``rings`` into segments, at most ``limit`` of them.
+
+    ``notices(reason, events, bytes)`` gives lines that tell of what a dead process had lost. OSError where the lock
+    file cannot be made.
+    """
+    done = Recovered()
+    lock = rings.open(LOCK, os.O_RDWR | os.O_CREAT)
+    try:
+        if not _locked(lock):
+            done.busy = True
+            return done
+        for name in rings.names():
+            if limit is not None and done.rings + done.corrupt >= limit:
+                break
+            if name.endswith(RING):
+                _recover_one(rings, segments, name, notices, done)
+        # A forked child may hold the same open file: give the lock back by name, not by closing.
+        fcntl.flock(lock, fcntl.LOCK_UN)
+    finally:
+        _stdlib.close_fd(lock)
+    return done
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # no locks on this file system: see above
+    return True
+
+
+def _recover_one(rings: Directory, segments: Directory, name: str, notices: Notices | None, done: Recovered) -> None:
+    try:
+        contents = read_ring(name, rings)
+        state = owner_state(contents)
+        if state == "alive" or (state == "unknown" and not _take(rings, segments, name, contents)):
+            done.left += 1
+            return
+        lines = list(contents.records)
+        if contents.lost and notices is not None:
+            lines += notices("recovery", contents.lost, contents.lost_bytes)
+        _settle(rings, segments, name, contents, lines)
+    except RingError:
+        _put_aside(rings, name, done)
+    except FileNotFoundError:
+        return  # its owner closed it just now
+    except (OSError, BluerockError):
+        done.failed += 1
+    else:
+        done.rings += 1
+        done.events += len(contents.records)
+        done.bytes += sum(map(len, lines)) + len(lines)
+        done.lost += contents.lost
+        done.lost_bytes += contents.lost_bytes
+
+
+def _settle(rings: Directory, segments: Directory, name: str, contents: RingContents, lines: list[bytes]) -> None:
+    stem, number = contents.stem, contents.segment_number
+    if contents.state == at.WRITTEN:
+        _cut_torn_line(segments, stem)
+    else:
+        _cut(segments, segment_name(stem, number), contents.segment_bytes)
+        following = segment_name(stem, number + 1 if contents.segment_bytes else number)
+        if lines:
+            rings.rename(_write_aside(rings, stem, lines), segments, following)
+        else:
+            segments.unlink(following)
+    rings.unlink(name)
+
+
+def _write_aside(rings: Directory, stem: str, lines: list[bytes]) -> str:
+    """Name of a file in ``rings`` that holds the lines, complete but not yet at its place."""
+    name = f"{stem}.{_stdlib.urandom(4).hex()}{PART}"
+    fd = rings.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        write_all(fd, b"\n".join(lines) + b"\n", 0)
+    except BaseException:  # a full disk, or the host's signal handler: in any case no remains
+        rings.unlink(name)
+        raise
+    finally:
+        _stdlib.close_fd(fd)
+    return name
+
+
+def _cut(segments: Directory, name: str, size: int) -> None:
+    try:
+        fd = segments.open(name, os.O_WRONLY)
+    except FileNotFoundError:
+        return  # never begun, or deleted since
+    try:
+        if _stdlib.fstat(fd).st_size > size:
+            _stdlib.ftruncate(fd, size)
+    finally:
+        _stdlib.close_fd(fd)
+
+
+def _cut_torn_line(segments: Directory, stem: str) -> None:
+    """The last line of a process that wrote each event at once may be half there."""
+    name = max((each for each in segments.names() if (segment_parts(each) or ("", 0))[0] == stem), default="")
+    if not name:
+        return
+    fd = segments.open(name, os.O_RDWR)
+    try:
+        end = size = _stdlib.fstat(fd).st_size
+        while end > 0:
+            start = max(0, end - 65536)
+            newline = _stdlib.pread_fd(fd, end - start, start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end < size:
+            _stdlib.ftruncate(fd, end)
+    finally:
+        _stdlib.close_fd(fd)
+
+
+def _take(rings: Directory, segments: Directory, name: str, contents: RingContents) -> bool:
+    """Claim the ring of a process we cannot see, if it gave no sign of life for long. False: leave it.
+
+    Should the owner live after all, it finds the claim at its next drain and goes on in a new ring behind what we took.
+    """
+    if contents.state == at.WRITTEN:
+        return contents.age_ns() > ABANDONED_NS and not _written_lately(segments, contents.stem)
+    if contents.age_ns() < STALE_NS:
+        return False
+    fd = rings.open(name, os.O_RDWR)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False  # its owner's mapping holds the lock
+        except OSError:
+            pass
+        if contents.state != at.CLAIMED:
+            _store(fd, at.W_CLAIMED, contents.ends[0])
+            _store(fd, at.W_CLAIMED_NESTED, contents.ends[1])
+            _store(fd, at.W_STATE, at.CLAIMED)
+        if read_ring(name, rings, records=False).generation != contents.generation:
+            _store(fd, at.W_STATE, at.MAPPED)
+            return False  # it drained this very moment
+    finally:
+        _stdlib.close_fd(fd)
+    return True
+
+
+def _store(fd: int, index: int, value: int) -> None:
+    _stdlib.pwrite_fd(fd, value.to_bytes(8, "little"), index * 8)
+
+
+def _written_lately(segments: Directory, stem: str) -> bool:
+    oldest = _stdlib.time_ns() - ABANDONED_NS
+    return any(
+        segments.stat(each).st_mtime_ns > oldest
+        for each in segments.names()
+        if (segment_parts(each) or ("", 0))[0] == stem
+    )
+
+
+def _put_aside(rings: Directory, name: str, done: Recovered) -> None:
+    """A file that is no ring: one that is being made is left, an empty one goes, others are kept for a look."""
+    try:
+        if _stdlib.time_ns() - rings.stat(name).st_mtime_ns < HALF_MADE_NS:
+            done.left += 1
+            return
+        fd = rings.open(name, os.O_RDONLY)
+        try:
+            empty = not any(_stdlib.pread_fd(fd, at.HEADER, 0)[:8])
+        finally:
+            _stdlib.close_fd(fd)
+        if empty:
+            rings.unlink(name)  # its owner died before the first event
+        else:
+            rings.rename(name, rings, name.removesuffix(RING) + CORRUPT)
+        done.corrupt += 1
+    except (OSError, BluerockError):
+        done.failed += 1

@@ -1,0 +1,312 @@
+"""The directory all events end up in: segments of NDJSON, and under ``rings/`` what is on its way.
+
+Every process appends to segments of its own; whoever comes by recovers what killed processes left and deletes the
+oldest segments. Nothing is kept open between two calls: a host may close every descriptor it did not open itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _stdlib
+from .errors import BluerockError, RingError, SpoolError
+from .ring import RingContents, owner_state, read_ring
+from .ring._directory import Directory, make, write_all
+from .ring._names import RING, pid_of, segment_name, segment_parts
+from .ring._recovery import CORRUPT, HALF_MADE_NS, PART, Recovered, recover_rings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .ring._recovery import Notices
+
+__all__ = ["Recovered", "SegmentInfo", "Spool", "Swept", "owner_state", "stem_of"]
+
+MOST_SEGMENTS = 4096
+_MOST_CORRUPT = 16
+_STAMP = ".sweep"
+_KEY = "digest.key"
+_KEY_BYTES = 32
+_BLOCK = 1 << 20
+
+
+class SegmentInfo:
+    """One segment file, as it was when it was listed."""
+
+    __slots__ = ("mtime_ns", "name", "number", "path", "pid", "size", "stem")
+
+    def __init__(self, directory: str, name: str, stem: str, number: int, state: os.stat_result) -> None:
+        self.name = name
+        self.path = f"{directory}/{name}"
+        self.stem = stem
+        self.pid = pid_of(stem)
+        self.number = number
+        self.size = state.st_size
+        self.mtime_ns = state.st_mtime_ns
+
+
+class Swept:
+    """What retention deleted."""
+
+    __slots__ = ("bytes", "events", "files")
+
+    def __init__(self) -> None:
+        self.files = 0
+        self.bytes = 0
+        self.events = 0
+        """Lines in the deleted files."""
+
+
+def stem_of(name: str) -> str:
+    """``<pid>-<unique>`` of a segment's or ring's file name or path, empty for any other."""
+    name = name.rpartition("/")[2]
+    stem = name.removesuffix(RING)
+    if stem != name:
+        return stem if pid_of(stem) else ""
+    parts = segment_parts(name)
+    return parts[0] if parts else ""
+
+
+class Spool:
+    """The spool at ``path``, an absolute path; it need not exist yet.
+
+    ``segment_bytes``: a segment is not continued beyond this size. ``spool_bytes``: what all segments together may take
+    before ``sweep`` deletes the oldest.
+    """
+
+    __slots__ = ("_key", "path", "rings_path", "segment_bytes", "spool_bytes")
+
+    def __init__(self, path: str, segment_bytes: int = 16 << 20, spool_bytes: int = 256 << 20) -> None:
+        self.path = path.rstrip("/") or "/"
+        self.rings_path = f"{self.path}/rings"
+        self.segment_bytes = segment_bytes
+        self.spool_bytes = spool_bytes
+        self._key = b""
+
+    def prepare(self) -> None:
+        """Make the directories where they are missing; SpoolError, with a hint, where they cannot be used."""
+        if not self.path.startswith("/"):
+            raise SpoolError(f"{self.path or 'an empty path'} is no absolute path", "set BLUEROCK_SPOOL_DIR to one")
+        try:
+            for path in (self.path, self.rings_path):
+                make(path)
+                Directory(path).close()
+        except OSError as exc:
+            raise explain(self.path, exc) from exc
+
+    def rings_directory(self) -> Directory:
+        """Open ``rings/``, for a ``with`` statement. OSError, SpoolError."""
+        return Directory(self.rings_path)
+
+    # -- segments
+
+    def append(self, stem: str, number: int, offset: int, blob: bytes) -> bool:
+        """Write ``blob`` at ``offset`` of a segment; what lay behind was never committed and goes.
+
+        ``offset`` 0 makes the segment. False, and nothing is written, where the segment is shorter than that: somebody
+        deleted or emptied it. OSError, SpoolError; then the segment is as before.
+        """
+        with Directory(self.path) as directory:
+            try:
+                fd = directory.open(segment_name(stem, number), os.O_WRONLY | (0 if offset else os.O_CREAT))
+            except FileNotFoundError:
+                return False
+            try:
+                size = _stdlib.fstat(fd).st_size
+                if size < offset:
+                    return False
+                if size > offset:
+                    _stdlib.ftruncate(fd, offset)
+                _write_or_undo(fd, blob, offset)
+            finally:
+                _stdlib.close_fd(fd)
+        return True
+
+    def segments(self) -> list[SegmentInfo]:
+        """Every segment, by name. OSError, SpoolError."""
+        found = []
+        with Directory(self.path) as directory:
+            for name in directory.names():
+                parts = segment_parts(name)
+                if parts is None:
+                    continue
+                try:
+                    found.append(SegmentInfo(self.path, name, *parts, directory.stat(name)))
+                except FileNotFoundError:
+                    continue  # retention was faster
+        return found
+
+    # -- rings
+
+    def rings(self) -> list[str]:
+        """Path of every ring file, of living and dead processes."""
+        try:
+            with Directory(self.rings_path) as directory:
+                return [f"{self.rings_path}/{name}" for name in directory.names() if name.endswith(RING)]
+        except FileNotFoundError:
+            return []
+
+    def peek(self, *, records: bool = True) -> list[RingContents]:
+        """What every ring, of living and dead processes, holds now. Nothing is changed. OSError, SpoolError."""
+        found = []
+        try:
+            with Directory(self.rings_path) as directory:
+                for name in directory.names():
+                    if name.endswith(RING):
+                        try:
+                            found.append(read_ring(name, directory, records=records))
+                        except (RingError, SpoolError, FileNotFoundError):
+                            continue  # being made, damaged, or closed just now
+        except FileNotFoundError:
+            pass
+        return found
+
+    def recover(self, limit: int | None = None, notices: Notices | None = None) -> Recovered:
+        """Write what killed processes left in their rings into segments, each event once: see ``ring._recovery``.
+
+        At most ``limit`` rings. ``notices(reason, events, bytes)`` gives lines that tell of what they had lost.
+        OSError, SpoolError.
+        """
+        try:
+            with Directory(self.rings_path) as rings, Directory(self.path) as segments:
+                return recover_rings(rings, segments, limit, notices)
+        except FileNotFoundError:
+            return Recovered()
+
+    # -- retention
+
+    def due(self, interval: float) -> bool:
+        """Is it time to clean up? True for one caller of all processes each ``interval`` seconds.
+
+        OSError, SpoolError.
+        """
+        with Directory(self.path) as directory:
+            try:
+                age = (_stdlib.time_ns() - directory.stat(_STAMP).st_mtime_ns) / 1e9
+                if 0 <= age < interval:
+                    return False
+            except FileNotFoundError:
+                pass
+            fd = directory.open(_STAMP, os.O_WRONLY | os.O_CREAT)
+            try:
+                _stdlib.utime(fd)
+            finally:
+                _stdlib.close_fd(fd)
+        return True
+
+    def sweep(self) -> Swept:
+        """Delete segments until the rest fits in ``spool_bytes`` and ``MOST_SEGMENTS``. OSError, SpoolError.
+
+        The oldest of dead processes go first, then the oldest that a living process has done with; never the one it
+        writes to.
+        """
+        swept = Swept()
+        open_from = {ring.stem: ring.segment_number for ring in self.peek(records=False)}
+        segments = self.segments()
+        count, total = len(segments), sum(segment.size for segment in segments)
+        sealed = [each for each in segments if each.number < open_from.get(each.stem, each.number + 1)]
+        sealed.sort(key=lambda each: (each.stem in open_from, each.mtime_ns, each.stem, each.number))
+        with Directory(self.path) as directory:
+            for segment in sealed:
+                if total <= self.spool_bytes and count <= MOST_SEGMENTS:
+                    break
+                events = _count_lines(directory, segment.name)
+                if directory.unlink(segment.name):
+                    swept.files += 1
+                    swept.bytes += segment.size
+                    swept.events += events
+                total -= segment.size
+                count -= 1
+        self._sweep_remains()
+        return swept
+
+    def _sweep_remains(self) -> None:
+        """Files of recoveries that were killed, and rings put aside beyond a few."""
+        try:
+            with Directory(self.rings_path) as rings:
+                names = rings.names()
+                for name in [each for each in names if each.endswith(CORRUPT)][_MOST_CORRUPT:]:
+                    rings.unlink(name)
+                for name in names:
+                    if name.endswith(PART) and _stdlib.time_ns() - rings.stat(name).st_mtime_ns > HALF_MADE_NS:
+                        rings.unlink(name)
+        except FileNotFoundError:
+            return  # another sweep was faster; what is left is for the next
+
+    # -- the key of digests
+
+    def digest_key(self) -> bytes:
+        """32 random bytes of this spool, the same for every process: the key of digests of secrets-to-be.
+
+        Where it cannot be stored, a key of this process. Never raises an error of ours.
+        """
+        if not self._key:
+            try:
+                with Directory(self.path) as directory:
+                    self._key = _stored_key(directory)
+            except (OSError, BluerockError):
+                self._key = _stdlib.urandom(_KEY_BYTES)
+        return self._key
+
+
+def explain(path: str, exc: OSError) -> SpoolError:
+    """What is wrong with the spool, and what to do about it."""
+    hint = "set BLUEROCK_SPOOL_DIR to a directory this user can write to"
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        hint = "free some space, or set BLUEROCK_SPOOL_DIR to a directory that has some"
+    elif exc.errno in (errno.ELOOP, errno.ENOTDIR):
+        return SpoolError(f"{path} is a symbolic link or no directory", hint)
+    elif exc.errno in (errno.EMFILE, errno.ENFILE):
+        hint = "raise the limit of open files (ulimit -n)"
+    return SpoolError(f"events cannot be stored in {path}: {exc.strerror or exc}", hint)
+
+
+def _write_or_undo(fd: int, blob: bytes, offset: int) -> None:
+    try:
+        write_all(fd, blob, offset)
+    except OSError:
+        _stdlib.ftruncate(fd, offset)  # half a batch on a full disk: readers are not to see it
+        raise
+
+
+def _count_lines(directory: Directory, name: str) -> int:
+    try:
+        fd = directory.open(name, os.O_RDONLY)
+    except (OSError, SpoolError):
+        return 0
+    count = 0
+    try:
+        while block := _stdlib.read_fd(fd, _BLOCK):
+            count += block.count(b"\n")
+    finally:
+        _stdlib.close_fd(fd)
+    return count
+
+
+def _stored_key(directory: Directory) -> bytes:
+    """The key in the file, which is made under another name so that nobody ever reads half a key."""
+    for _ in range(2):
+        try:
+            fd = directory.open(_KEY, os.O_RDONLY, links=2)  # while it is offered it has two names
+        except FileNotFoundError:
+            _offer_key(directory)
+            continue
+        try:
+            key = _stdlib.read_fd(fd, _KEY_BYTES)
+        finally:
+            _stdlib.close_fd(fd)
+        if len(key) == _KEY_BYTES:
+            return key
+        break
+    raise SpoolError(f"{directory.path}/{_KEY} is damaged", "remove it")
+
+
+def _offer_key(directory: Directory) -> None:
+    name = f".{_KEY}.{_stdlib.urandom(4).hex()}"
+    fd = directory.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        write_all(fd, _stdlib.urandom(_KEY_BYTES), 0)
+        directory.link(name, _KEY)
+    finally:
+        _stdlib.close_fd(fd)
+        directory.unlink(name)
