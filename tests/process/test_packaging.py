@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from _peers import ROOT, Peer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 BOOT_FILES = ("bluerock_hooks.pth", "bluerock_hooks.start")
@@ -132,3 +134,36 @@ def test_install_boots_and_uninstall_leaves_nothing(
     assert not (venv.bin / "bluerock-hooks").exists()
     silent = venv.run("python", "-c", "", env=sensor_env)
     assert (silent.stdout, silent.stderr) == ("", "")
+
+
+# The oldest release of each dependency that has a wheel for that Python and that the sensor runs with. The first row is
+# the floors themselves; later Pythons never see releases as old, because no wheel of those fits them.
+OLDEST = {
+    "3.10": ("wrapt==1.13.3", "msgspec==0.13.1", "importlib-metadata==1.0"),
+    "3.11": ("wrapt==1.14.1", "msgspec==0.13.1", "importlib-metadata==1.0"),
+    "3.12": ("wrapt==1.15.0", "msgspec==0.18.6", "importlib-metadata==1.0"),
+    "3.13": ("wrapt==1.16.0", "msgspec==0.19.0", "importlib-metadata==1.0"),
+}
+
+
+def test_the_floors_are_the_oldest_that_are_tested(wheel: Path) -> None:
+    floors = [line for line in metadata(wheel).get_all("Requires-Dist", []) if "extra ==" not in line]
+    assert sorted(floors) == sorted(pin.replace("==", ">=") for pin in OLDEST["3.10"])
+
+
+@pytest.mark.parametrize("version", OLDEST)
+def test_the_oldest_dependencies_record_the_example(
+    version: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    venv = peer_venv(version, "mcp==1.30.0", *OLDEST[version])
+    done = venv.run("python", _peers.EXAMPLES / "client.py", env=sensor_env)
+    assert "add: 5" in done.stdout
+    assert done.stderr == ""
+    events = _peers.read_spool(spool)
+    outcomes = [
+        event["outcome"] for event in _peers.named(events, "server_send_response") if event["method"] == "tools/call"
+    ]
+    assert outcomes == ["ok", "ok", "tool_error", "ok"]
+    shown = venv.run("bluerock-hooks", "show", "--event", "python_mcp_event", env=sensor_env)
+    assert len(shown.stdout.splitlines()) == len(_peers.named(events, "python_mcp_event"))
+    json.loads(venv.run("bluerock-hooks", "schema", env=sensor_env).stdout)
