@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .sensor import Sensor
 
 _sensor: Sensor | None = None
+_tried = False
 _reason = "not started"
 _problems: list[str] = []
 
@@ -55,9 +56,12 @@ def status() -> dict[str, object]:
 
 
 def _start(activation: str) -> bool:
-    global _sensor, _reason
+    global _sensor, _reason, _tried
     if _sensor is not None:
         return True
+    if _tried and activation != "call":
+        return False  # said once why not
+    _tried = True
     from . import config
 
     if not config.enabled(os.environ):

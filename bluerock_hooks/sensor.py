@@ -75,7 +75,8 @@ class Sensor:
         if settings.log:
             _guard.observer = self._log_error
         if not settings.spool_dir:
-            return self._dark("there is no directory for events")
+            self.reason = "there is no directory for events"  # the settings' problem, said above
+            return False
         spool = Spool(settings.spool_dir, settings.segment_bytes, settings.spool_bytes)
         try:
             spool.prepare()
