@@ -116,6 +116,17 @@ def test_what_a_drain_wrote_and_did_not_commit_is_taken_from_the_ring(spool: Spo
     assert everything(spool) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("size", [None, 1, 200])
+def test_a_new_segment_counts_from_its_commit(spool: Spool, size: int | None) -> None:
+    writer = Writer(spool)
+    writer.emit(2)
+    writer.drain()
+    writer.emit(3)
+    blob = b"".join(text + b"\n" for text in writer.pending)
+    spool.append(STEM, writer.ring.segment + 1, 0, blob[:size])
+    assert everything(spool) == [1, 2, 3, 4, 5]
+
+
 def test_a_moment_is_consistent_though_the_drain_goes_on(spool: Spool) -> None:
     writer = Writer(spool)
     writer.emit(3)
@@ -279,6 +290,17 @@ def test_a_line_appears_when_it_is_whole(spool: Spool) -> None:
         seen += found
     assert seen == [1, 2]
     assert following.problems.sentences() == []
+
+
+def test_a_segment_that_was_cut_is_followed_from_its_new_end(spool: Spool) -> None:
+    spool.prepare()
+    following = follower(spool)
+    spool.append(STEM, 0, 0, line(1) + b"\n" + line(2) + b"\n")
+    assert numbers(following.poll()) == [1, 2]
+    os.truncate(spool.segments()[0].path, 0)
+    assert numbers(following.poll()) == []
+    spool.append(STEM, 0, 0, line(3) + b"\n")
+    assert numbers(following.poll()) == [3]
 
 
 def test_following_starts_behind_a_half_written_line(spool: Spool) -> None:
