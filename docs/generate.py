@@ -223,20 +223,19 @@ def section(cls: type, level: int) -> str:
 
 
 def take_examples(spool: Path) -> None:
-    """Keep the richest line of each event name: the one with most members."""
-    best: dict[str, str] = {}
+    """Keep one line of each event name: of a tool call where there is one, and the one with most members."""
+    best = {}
     if EXAMPLES.exists():
-        for line in EXAMPLES.read_text().splitlines():
-            best[json.loads(line)["event"]["meta"]["name"]] = line
-    fresh: dict[str, str] = {}
-    for segment in sorted(spool.glob("python-*.ndjson")):
-        for line in segment.read_text().splitlines():
-            event = json.loads(line)["event"]
-            name = event["meta"]["name"]
-            if name not in fresh or len(event) > len(json.loads(fresh[name])["event"]):
-                fresh[name] = line
-    best.update(fresh)
+        best = {json.loads(line)["event"]["meta"]["name"]: line for line in EXAMPLES.read_text().splitlines()}
+    lines = [line for segment in sorted(spool.glob("python-*.ndjson")) for line in segment.read_text().splitlines()]
+    fresh = sorted((richness(event), line) for line in lines for event in [json.loads(line)["event"]])
+    best.update({json.loads(line)["event"]["meta"]["name"]: line for _, line in fresh})
     EXAMPLES.write_text("".join(best[name] + "\n" for name in sorted(best)))
+
+
+def richness(event: dict[str, Any]) -> tuple[bool, int]:
+    """What makes one event a better example than another of its name."""
+    return event.get("method") == "tools/call", len(event)
 
 
 def main() -> int:
