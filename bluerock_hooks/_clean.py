@@ -46,7 +46,7 @@ def settled(value: object, room: int) -> bool:
             if len(item) > SHORT or (item not in clean and not admit(item)):  # type: ignore[arg-type]
                 return False
         elif kind is int:
-            if not -0x3FFFFFFF < item < 0x3FFFFFFF and not -(2**63) <= item < 2**63:  # type: ignore[operator]
+            if not -0x3FFFFFFF < item < 0x3FFFFFFF and not -(2**63) <= item < 2**64:  # type: ignore[operator]
                 return False
         elif kind is dict or kind is list:
             if not settled(item, room - 1):

@@ -85,7 +85,7 @@ _KEY_BENIGN = _set(
 )
 
 # In the query or fragment of a URL these say more than they do elsewhere.
-URL_NAMES = _set("key sig signature code auth hmac pass p pw pwd ticket xamzcredential assertion sas st")
+URL_NAMES = _set("key sig signature code auth hmac pass p pw pwd ticket assertion sas st")
 
 
 def verdict(name: str) -> int:
@@ -139,10 +139,11 @@ STEMS = (
     "bearer", "csrf", "xsrf", "conn", "cvv", "cvc", "hmac", "sess", "psk", "code", "requeststate", "card", "saml",
 )  # fmt: skip
 
-# (a literal every match contains, the pattern). The literal is looked for first: it costs a tenth of the pattern.
+# (a literal every match contains, the pattern). The literal is looked for first: it costs a tenth of the pattern. A set
+# written out is four times as fast as one with \w in it, so it is written out here.
 _B = r"(?<![A-Za-z0-9])"
 SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (literal, re.compile(_B + pattern))
+    (literal, re.compile(_B + pattern.replace(r"[\w", "[A-Za-z0-9_"), re.ASCII))
     for literal, pattern in (
         ("sk-", r"sk-(?=[A-Za-z_-]{0,60}[0-9])[\w-]{16,}"),  # OpenAI, Anthropic, OpenRouter, Langfuse, DeepSeek
         ("gh", r"gh[pousr]_[A-Za-z0-9]{20,}"),
@@ -166,7 +167,7 @@ SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("hf_", r"hf_[A-Za-z0-9]{20,}"),
         ("npm_", r"npm_[A-Za-z0-9]{30,}"),
         ("pypi-", r"pypi-[\w-]{32,}"),
-        ("ey", r"ey[A-Za-z0-9_-]{8,}\.(?:ey[A-Za-z0-9_-]{8,}|[\w-]*\.[\w-]{8,})(?:\.[\w-]*){0,3}"),  # JWT, JWE
+        ("ey", r"ey[\w-]{8,2048}\.(?:ey[\w-]{8,}|[\w-]{0,1024}\.[\w-]{8,})(?:\.[\w-]*){0,3}"),  # JWT, JWE
         ("SG.", r"SG\.[\w-]{16,}\.[\w-]{16,}"),
         ("SK", r"SK[0-9a-f]{32}(?![0-9a-f])"),
         ("key-", r"key-[0-9a-f]{32}"),
@@ -209,6 +210,8 @@ SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 
 _DOTTED = re.compile(r"[A-Za-z_]\w{0,31}(?:\.[A-Za-z_]\w{0,31}){1,5}\W?\Z")  # module.name, as in code
+_DIGIT = re.compile(r"[0-9]")
+_LETTER = re.compile(r"[A-Za-z]")
 LONG = re.compile(r"[A-Za-z0-9+/_=-]{28,}")
 _HEX = re.compile(r"[0-9a-f]+\Z|[0-9A-F]+\Z|[0-9]+[a-z]+[0-9]*\Z")
 _PIECE = re.compile(r"[A-Za-z0-9]{14,}")
@@ -236,6 +239,6 @@ def looks_credential(value: str) -> bool:
     if not 16 <= len(value) <= 4096 or not value.isascii() or "://" in value:
         return False
     head = value[:128]
-    if any(c.isspace() for c in head) or not any(c.isdigit() for c in head):
+    if head[0] == "/" or "(" in head or len(head.split()) != 1:
         return False
-    return any(c.isalpha() for c in head) and "/" not in head[:1] and "(" not in head and not _DOTTED.match(head)
+    return bool(_DIGIT.search(head) and _LETTER.search(head) and not _DOTTED.match(head))

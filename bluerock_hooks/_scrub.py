@@ -1,8 +1,8 @@
 """Secrets inside text: labelled ones, known shapes, and long random tokens become ``[redacted]``.
 
 ``redact`` hands every string over once it is cut and encodable. What is looked for is decided by substring searches
-first (2 KiB of clean prose costs some 30 us); a pattern runs only where its literal occurs. No pattern nests
-quantifiers and every repeat has an upper bound, so the time is linear in the text.
+first (2 KiB of clean prose costs some 40 us); a pattern runs only where its literal occurs. No pattern nests
+quantifiers, and a repeat that something must follow has an upper bound: the time is linear in the text.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ MARK = "[redacted]"
 
 _NAME = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 _NAME_MAX = 64
+_HEAD = 256  # characters of an unquoted value that decide whether it is one
 _QUOTE = r"""(?:\\{0,7}["'`]|%22|&quot;|\\{1,7}u0022)"""
 _NAME_REST = re.compile(r"[\w.-]{0,64}", re.ASCII)
 # What stands between a name and its value; Python annotations count: ``token: str = "..."``. JSON may break the line
@@ -39,10 +40,11 @@ _SEPARATOR = re.compile(
     r"(?:(?:str|bytes|int|SecretStr|Optional\[str\]|string)(?: \| None)?[ \t]{0,4}=[ \t]{0,4})?"
 )
 _FLAG_SEPARATOR = re.compile(r"[ \t]{1,8}(?![-\s])")
-_IS = re.compile(r"[ \t]{1,4}(?:is|was|are|to|set to|of)[ \t]{0,2}:?[ \t]{1,4}")
+_FOLLOWING = frozenset(("=", ":", "!", "%", '"', "'", "`", "\\", "]", ")", "&", "i", "w", "a", "s"))
+_IS = re.compile(r"[ \t]{1,4}(?:is|was|are|set to)[ \t]{0,2}:?[ \t]{1,4}")
 _OPENER = re.compile(rf"[bBrRfFuU]{{0,2}}(?P<quote>\\{{0,7}}(?:\"\"\"|''')|{_QUOTE})")
-_SCHEME = r"(?:(?:bearer|basic|token|apikey|digest|negotiate|bot)(?:[ \t]|%20|\+){1,4}(?=\S{0,64}(?-i:[0-9A-Z_=/+-])))?"
-_BARE = re.compile(rf"{_SCHEME}[^\s\"'`&,;<>]{{1,65536}}", re.IGNORECASE)
+_SCHEME = r"(?:(?i:bearer|basic|token|apikey|digest|negotiate|bot)(?:[ \t]|%20|\+){1,4}(?=\S{0,64}[0-9A-Z_=/+-]))?"
+_BARE = re.compile(rf"{_SCHEME}[^\s\"'`&,;<>]{{1,65536}}")
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.){0,65536}"?|[{}\[\]]', re.DOTALL)
 _LINE_HEADERS = ("authorization", "cookie")
 
@@ -56,7 +58,7 @@ _STAND_IN = re.compile(
     | \#(?:\s|$)
     | [\w.]{1,64}\ \|\ [A-Z]
     | (?:[a-z_]{1,64}\.){0,4}(?-i:(?:[A-Z][a-z]{1,32}){2,8})(?:[,)]|\ =\ )
-    | (?-i:The|A|An|Optional|Your|If|Whether|This|Set|Used|Returns?|Name|Value|Default|Must|Required)\ [^\d]{8,}$
+    | (?-i:The|A|An|Optional|Your|If|Whether|This|Set|Used|Returns?|Name|Value|Default|Must|Required)\ [^\d]{8,240}$
     | (?:self|cls|os|process|config|cfg|settings|request|req|this|env|args|options|opts|ctx|params|import)
         \.[A-Za-z_]""",
     re.VERBOSE | re.IGNORECASE,
@@ -147,6 +149,9 @@ def _splice(text: str, spans: Spans) -> str:
 
 def _labelled(text: str, low: str, spans: Spans) -> None:
     """``name=value``, ``name: value``, ``"name": "value"``, ``--name value``, ``the name is value``."""
+    flags = " -" in text or text[:1] == "-"
+    if not flags and "=" not in text and ":" not in text and "%3" not in text and _IS.search(text) is None:
+        return
     hits: list[int] = []
     for stem, size in _STEMS:
         at = low.find(stem)
@@ -160,15 +165,19 @@ def _labelled(text: str, low: str, spans: Spans) -> None:
     done = 0
     for at in hits:
         if at > done:
-            done = _one(text, at, done, spans)
+            done = _one(text, at, done, flags, spans)
 
 
-def _one(text: str, at: int, floor: int, spans: Spans) -> int:
-    """Look at the name around ``at``; returns where to go on."""
+def _one(text: str, at: int, floor: int, flags: bool, spans: Spans) -> int:
+    """Look at the name around ``at``; returns where to go on. ``flags``: the text may have some."""
     rest = _NAME_REST.match(text, at)
     end = rest.end() if rest else at
     while end > at and text[end - 1] in ".-":
         end -= 1
+    # Most hits are words of prose: one look at what follows them tells.
+    following = text[end : end + 10].lstrip(" \t")[:1]
+    if following not in _FOLLOWING and not flags:
+        return end
     separator = _SEPARATOR.match(text, end)
     head = text[max(floor, at - _NAME_MAX) : at]
     start = at - len(head) + len(head.rstrip(_NAME))
@@ -195,9 +204,9 @@ def _judge(text: str, start: int, end: int) -> int:
     """The verdict of the name at ``start:end``, with the word before it where that decides: ``api key: ...``."""
     name = text[start:end]
     before = text[start - 1] if start else ""
-    if before in "?&;#" and before and name.replace("-", "").replace("_", "").lower() in URL_NAMES:
-        return TEXT
     severity = name_verdict(name)
+    if before and before in "?&;#" and (severity == WEAK or name.replace("-", "").lower() in URL_NAMES):
+        return TEXT
     if severity <= PLAIN and before == " ":
         head = text[max(0, start - 25) : start - 1]
         word = head[len(head.rstrip(_NAME)) :]
@@ -215,11 +224,11 @@ def _value(text: str, start: int, severity: int, at: int, op: str, closed: str, 
     if op and text[at : at + 1] in ("{", "[") and not text.startswith((MARK, "{{"), at):
         if _TEMPLATE.match(text, at):
             return at
+        if severity < TEXT:
+            return at
         end = _balanced(text, at)
-        if severity >= TEXT:
-            spans.append((at, end))
-            return end
-        return at
+        spans.append((at, end))
+        return end
     enclosing = text[start - 1] if start else ""
     if enclosing == ":" and op == ":":
         return at  # arn:aws:secretsmanager:region, urn:...
@@ -230,26 +239,36 @@ def _value(text: str, start: int, severity: int, at: int, op: str, closed: str, 
     if op == ":" and (any(part in name for part in _LINE_HEADERS) or _begins_line(text, start)):
         end = text.find("\n", at)
         return _mark(text, at, len(text) if end < 0 else end, severity, spans)
-    bare = _BARE.match(text, at)
-    if bare is None:
+    # Judged by its beginning: matching each of many long values to its end would take quadratic time.
+    head = _BARE.match(text, at, at + _HEAD)
+    if head is None or _is_harmless(head[0], severity, op):
         return at
-    if op == ":" and _WORD_ONLY.match(bare[0]) and not closed:
+    if op == ":" and not closed and _WORD_ONLY.match(head[0]):
         return at  # prose: "the token: a story"
-    return _mark(text, at, bare.end(), severity, spans, op)
+    bare = _BARE.match(text, at)
+    end = bare.end() if bare else head.end()
+    spans.append((at, end))
+    return end
 
 
 def _mark(text: str, start: int, end: int, severity: int, spans: Spans, op: str = "", quoted: bool = False) -> int:
-    value = text[start:end]
-    if not value.strip() or (op == "!=") or (op.startswith("==") and value.isalpha()):
+    if start == end:
         return end
+    if _is_harmless(text[start : min(end, start + 4097)], severity, op, quoted):
+        return start
+    spans.append((start, end))
+    return end
+
+
+def _is_harmless(value: str, severity: int, op: str, quoted: bool = False) -> bool:
+    """Is ``value`` nothing to hide in spite of its name: blank, a mask, a variable, a type, a word compared with?"""
+    if not value.strip() or op == "!=" or (op.startswith("==") and value.isalpha()):
+        return True
     if quoted:
         masked = value.startswith((MARK, "${", "{{")) or not value.strip("*x\u2022\u2026.")
     else:
         masked = _STAND_IN.match(value) is not None or _is_variable(value)
-    if masked or (severity == WEAK and not looks_credential(value)) or (severity == PWD and is_path(value)):
-        return start
-    spans.append((start, end))
-    return end
+    return masked or (severity == WEAK and not looks_credential(value)) or (severity == PWD and is_path(value))
 
 
 def _is_variable(value: str) -> bool:

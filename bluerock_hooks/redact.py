@@ -11,6 +11,7 @@ and ``_patterns`` about names, builds a copy only where something changes, and n
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from . import _guard
 from ._clean import ROOM, SHORT, SMALL, clean, settled
@@ -19,6 +20,8 @@ from ._scrub import MARK, name_verdict
 from ._walk import Walk, foreign, is_same
 
 UNREADABLE = "[unreadable]"
+
+_MEMBERS = frozenset(("jsonrpc", "id", "method", "params", "result", "error", "code", "message", "data"))
 
 _DELIMITER = re.compile(r"([?&;#])")
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
@@ -32,7 +35,7 @@ class Redactor:
     ``max_depth`` containers below the outermost, ``limit`` characters altogether.
     """
 
-    __slots__ = ("_full", "_limits", "_params", "_quick", "_results")
+    __slots__ = ("_full", "_limits", "_params", "_quick_params", "_quick_results", "_results")
 
     def __init__(
         self,
@@ -47,19 +50,21 @@ class Redactor:
         self._results = results
         self._limits = (max_text, max_items, max_depth, limit)
         self._full = (limit, limit, 64, limit)
-        self._quick = max_text >= SHORT and max_items >= SMALL and max_depth >= 4 and limit >= 65536
+        roomy = max_text >= SHORT and max_items >= SMALL and max_depth >= ROOM and limit >= 65536
+        self._quick_params = roomy and payloads in ("redacted", "full")
+        self._quick_results = roomy and results in ("redacted", "full")
 
     def params(self, value: object) -> object:
         """The ``params`` of a message, or any of their members, by the ``payloads`` policy."""
         kind = type(value)
-        if (kind is dict or kind is list) and self._quick and self._params == "redacted" and settled(value, ROOM):
+        if (kind is dict or kind is list) and self._quick_params and settled(value, ROOM):
             return value
         return self._apply(self._params, value)
 
     def result(self, value: object) -> object:
         """The ``result`` of a message by the ``results`` policy."""
         kind = type(value)
-        if (kind is dict or kind is list) and self._quick and self._results == "redacted" and settled(value, ROOM):
+        if (kind is dict or kind is list) and self._quick_results and settled(value, ROOM):
             return value
         return self._apply(self._results, value)
 
@@ -87,49 +92,50 @@ class Redactor:
             return {"unreadable": True}
         out: dict[str, object] = {}
         same = True
-        for key, item in message.items():
-            if type(key) is not str:
-                same = False
-                continue
+        for key, item in islice(message.items(), self._limits[1]):
+            name, found = (key, KEEP) if type(key) is str and key in _MEMBERS else Walk(self._limits).key(key)
             new: object
-            if key == "params":
+            if name == "params":
                 new = self.params(item)
-            elif key == "result":
+            elif name == "result":
                 new = self.result(item)
-            elif key == "error":
+            elif name == "error":
                 new = self._error(item)
-            elif (type(item) is str and item in clean) or (type(item) is int and -(2**63) <= item < 2**63):
+            elif type(item) is int and found == KEEP and -(2**63) <= item < 2**64:
                 new = item
             else:
-                new = self._leaf(item)
+                new = self._member(item, found)
             if new is None and item is not None:
                 same = False
                 continue
-            if new is not item:
-                same = False
-            out[key] = new
-        return message if same else out
-
-    def _leaf(self, item: object) -> object:
-        try:
-            return Walk(self._limits).value(item, self._limits[2], KEEP)
-        except Exception as exc:
-            _guard.swallow("redact", exc)
-            return UNREADABLE
+            same = same and new is item and name is key
+            out[name] = new
+        return message if same and len(out) == len(message) else out
 
     def _error(self, error: object) -> object:
+        """``code`` and ``message`` are no results: the message stays as text whatever the policy."""
         if type(error) is not dict:
             return self._apply(self._results, error)
         out: dict[str, object] = {}
-        for key, item in error.items():
-            if type(key) is not str:
-                continue
-            if key == "message" or key == "code":
-                out[key] = self._leaf(item)
-            elif (new := self.result(item)) is not None:
-                out[key] = new
-        same = len(out) == len(error) and all(map(is_same, out.values(), error.values()))
+        for key, item in islice(error.items(), self._limits[1]):
+            name, found = (key, PLAIN) if type(key) is str and key in _MEMBERS else Walk(self._limits).key(key)
+            new = self.result(item) if name == "data" else self._member(item, found)
+            if new is not None or item is None:
+                out[name] = new
+        same = (
+            len(out) == len(error) and all(map(is_same, out, error)) and all(map(is_same, out.values(), error.values()))
+        )
         return error if same else out
+
+    def _member(self, item: object, found: int) -> object:
+        """A member beside the payload, under a name with the verdict ``found``."""
+        try:
+            if type(item) is str and len(item) <= SHORT and found <= KEEP and item in clean:
+                return item
+            return Walk(self._limits).value(item, self._limits[2], found)
+        except Exception as exc:
+            _guard.swallow("redact", exc)
+            return UNREADABLE
 
     def text(self, s: str) -> str:
         """Free text: a name, a description, a problem."""
@@ -190,4 +196,4 @@ def _url(text: str) -> str:
 
 
 def _names_secret(parameter: str) -> bool:
-    return name_verdict(parameter) >= WEAK or parameter.replace("-", "").replace("_", "").lower() in URL_NAMES
+    return name_verdict(parameter) >= WEAK or parameter.replace("-", "").lower() in URL_NAMES
