@@ -1,0 +1,361 @@
+"""From the ring to the segments: the ring this process has now, and what moves its events on.
+
+``lock`` guards ring and tail and is held for microseconds. ``drain_lock`` is held while a batch is written, and is
+taken first. A batch is read and written under the second alone: emitters go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from .. import _guard, _stdlib
+from ..errors import BluerockError
+from ..ring import Ring, _layout
+from ..spool import Spool, explain
+from ._accounts import Counts, Losses
+from ._thread import DrainThread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..ring._directory import Directory
+
+    Notices = Callable[[str, int, int], list[bytes]]
+
+__all__ = ["Batch", "Counts", "Drain", "DrainThread", "Outside"]
+
+# This file system maps no files. Whatever else can go wrong (space, rights, limits) would hit plain writes too.
+_NO_MAPPING = frozenset((errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.ENXIO, errno.EOPNOTSUPP))
+
+RETRY_DRAIN = 1.0  # seconds between two attempts to write to a spool that refuses
+RETRY_OPEN = 30.0  # seconds between two attempts to get a ring
+CLEAN_EVERY = 60.0  # seconds between two recoveries and sweeps, of all processes together
+
+
+class Outside:
+    """What the drain has from the sensor. None of it may raise; if it does, that is counted and that is all."""
+
+    __slots__ = ("_noticed", "_told_errors", "notice", "notices", "preamble")
+
+    def __init__(
+        self,
+        preamble: Callable[[], list[bytes]] | None,
+        notice: Callable[[str], None] | None,
+        notices: Notices | None,
+    ) -> None:
+        self.preamble = preamble
+        self.notice = notice
+        self.notices = notices
+        self._noticed: set[str] = set()
+        self._told_errors = 0
+
+    def first_lines(self) -> list[bytes]:
+        """The lines every process begins with."""
+        try:
+            return self.preamble() if self.preamble else []
+        except Exception as exc:
+            _guard.swallow("drain.preamble", exc)
+            return []
+
+    def tell(self, kind: str, text: str) -> None:
+        """One sentence to the operator, once of each kind."""
+        if kind in self._noticed or self.notice is None:
+            return
+        self._noticed.add(kind)
+        try:
+            self.notice(text)
+        except Exception as exc:
+            _guard.swallow("drain.notice", exc)
+
+    def loss_lines(self, losses: Losses) -> tuple[dict[str, tuple[int, int]], list[bytes]]:
+        """What is to be told of losses, by reason, and the lines that tell it."""
+        told: dict[str, tuple[int, int]] = {}
+        lines: list[bytes] = []
+        if self.notices is None:
+            return told, lines
+        try:
+            for reason, (events, size) in list(losses.pending.items()):
+                lines += self.notices(reason, events, size)
+                told[reason] = events, size
+            if _guard.caught != self._told_errors:
+                self._told_errors = _guard.caught
+                lines += self.notices("", 0, 0)
+        except Exception as exc:
+            _guard.swallow("drain.notices", exc)
+        return told, lines
+
+
+class Batch:
+    """Committed records of a ring, taken out in order; the nested region's come last."""
+
+    __slots__ = ("bytes", "damaged_bytes", "ends", "lines")
+
+    def __init__(self, ring: Ring, main_end: int, nested_end: int) -> None:
+        """Take what lies before the two ends. No lock is needed: nobody writes there until the batch is committed."""
+        self.lines: list[bytes] = []
+        self.damaged_bytes = 0
+        self.ends = main_end, nested_end
+        for region, end in ((ring.main, main_end), (ring.nested, nested_end)):
+            found, reached = _layout.records(
+                region.words, region.memory, region.base, region.capacity, region.head, end
+            )
+            self.lines += found
+            # Somebody wrote over our mapping. What follows cannot be told apart any more; the ring must not stay stuck.
+            self.damaged_bytes += end - reached
+        self.bytes = sum(map(len, self.lines))
+
+
+def write(spool: Spool, ring: Ring, lines: list[bytes]) -> tuple[int, int]:
+    """Append ``lines`` to the ring's segments; number and new size of the segment, for ``Ring.commit``.
+
+    OSError, SpoolError; then nothing is written.
+    """
+    blob = b"\n".join(lines) + b"\n"
+    number, offset = ring.segment, ring.segment_bytes
+    if offset and offset + len(blob) > spool.segment_bytes:
+        number, offset = number + 1, 0
+    if not spool.append(ring.stem, number, offset, blob):
+        number, offset = number + 1, 0  # somebody deleted or emptied the segment: go on in another
+        if not spool.append(ring.stem, number, offset, blob):
+            raise FileNotFoundError(2, "No such file or directory", spool.path)
+    return number, offset + len(blob)
+
+
+class Drain:
+    """The ring of one process and the way out of it. A forked child makes one anew.
+
+    Its methods want the caller to be inside (``Recorder.inside``); those that say so want ``lock``, the others take it.
+    """
+
+    def __init__(self, spool: Spool, outside: Outside, ring_bytes: int, mode: str) -> None:
+        self.spool = spool
+        self.outside = outside
+        self.mode = mode
+        self.lock = _stdlib.allocate_lock()
+        self.drain_lock = _stdlib.allocate_lock()
+        self.ring: Ring | None = None
+        self.put: Callable[[bytes], bool] = _refuse
+        """The ring's fast way in; wants ``lock``."""
+        self.totals = Counts()
+        self.losses = Losses()
+        self.not_before = 0.0
+        """The spool refused: no use to write before this time (``monotonic``)."""
+        self.rotated = False
+        self._ring_bytes = ring_bytes
+        self._open_not_before = 0.0
+        self._introduced = False
+        self._suspicious = False
+
+    # -- the ring
+
+    def open(self) -> Ring | None:
+        """The ring, made if there is none; None where there is none to be had now. Wants the lock."""
+        if self.ring is not None:
+            return self.ring
+        now = _stdlib.monotonic()
+        if now < self._open_not_before:
+            return None
+        self._open_not_before = now + RETRY_OPEN
+        try:
+            self.spool.prepare()
+            with self.spool.rings_directory() as directory:
+                ring = self._make_ring(directory)
+        except OSError as exc:
+            self.outside.tell("open", str(explain(self.spool.path, exc)))
+            return None
+        except BluerockError as exc:
+            self.outside.tell("open", str(exc))
+            return None
+        self._open_not_before = 0.0
+        ring.start_with(self.losses.own, self.losses.reported)
+        self.ring = ring
+        if ring.state == _layout.MAPPED:
+            self.put = ring.main.put
+        if not self._introduced:
+            self._introduced = True
+            for line in self.outside.first_lines():
+                self.place(line)
+        return ring
+
+    def _make_ring(self, directory: Directory) -> Ring:
+        stem = f"{_stdlib.getpid()}-{_stdlib.urandom(8).hex()}"
+        if self.mode == "mmap":
+            try:
+                return Ring.create(directory, stem, self._ring_bytes)
+            except OSError as exc:
+                if exc.errno not in _NO_MAPPING:
+                    raise
+                self.mode = "write"
+        return Ring.declare(directory, stem)
+
+    def place(self, line: bytes) -> bool:
+        """Into the ring, or, where nothing can be mapped, into the segment at once. Wants the lock and a ring."""
+        ring = self.ring
+        if ring is None:
+            return False
+        if ring.state == _layout.MAPPED:
+            return ring.main.place(line if len(line) <= ring.largest else b'{"oversize":%d}' % len(line))
+        if _stdlib.monotonic() < self.not_before:
+            return False
+        told, notices = self.outside.loss_lines(self.losses)
+        try:
+            number, size = write(self.spool, ring, [line, *notices])
+        except (OSError, BluerockError) as exc:
+            self._refused(exc)
+            return False
+        self.rotated = self.rotated or number != ring.segment
+        ring.segment, ring.segment_bytes = number, size
+        self.totals.written += 1
+        self.totals.written_bytes += len(line)
+        self.losses.settle(told)
+        return True
+
+    def drop(self, reason: str, size: int) -> None:
+        """Count one lost event. Wants the lock."""
+        self.totals.dropped += 1
+        self.totals.dropped_bytes += size
+        self.losses.add(reason, 1, size)
+        if self.ring is not None:
+            self.ring.lose(1, size)
+
+    def _let_go(self) -> None:
+        ring, self.ring = self.ring, None
+        self.put = _refuse
+        if ring is not None:
+            ring.abandon()
+
+    # -- moving on
+
+    def move(self) -> int:
+        """Write one batch: everything that is in the ring now. How many events."""
+        with self.drain_lock:
+            with self.lock:
+                ring = self._usable()
+                if ring is None:
+                    return 0
+                ends = ring.main.tail, ring.nested.tail
+            told, notices = self.outside.loss_lines(self.losses)
+            batch = Batch(ring, *ends)
+            segment = ring.segment, ring.segment_bytes
+            lines = batch.lines + notices
+            if lines:
+                try:
+                    segment = write(self.spool, ring, lines)
+                except (OSError, BluerockError) as exc:
+                    self._refused(exc)
+                    return 0
+            elif not batch.damaged_bytes:
+                return 0
+            with self.lock:
+                if self.ring is not ring:
+                    return 0  # a signal handler forked meanwhile: this is the child, and the ring the parent's
+                self.rotated = self.rotated or segment[0] != ring.segment
+                ring.commit(*batch.ends, *segment, self.losses.reported_after(told))
+                self.losses.settle(told)
+                self.not_before = 0.0
+                self.totals.written += len(batch.lines)
+                self.totals.written_bytes += batch.bytes
+                if batch.damaged_bytes:
+                    self.drop("damage", batch.damaged_bytes)
+            return len(batch.lines)
+
+    def _usable(self) -> Ring | None:
+        """The ring to drain; where ours was taken away, a new one. Wants the lock."""
+        ring = self.ring
+        if ring is None or ring.state != _layout.MAPPED:
+            return None
+        safe = ring.claimed() or self._if_gone(ring)
+        return ring if safe is None else self._replace(ring, *safe)
+
+    def _if_gone(self, ring: Ring) -> tuple[int, int] | None:
+        """Up to where the ring's records are safe, if its file is not there any more. Wants the lock."""
+        if not self._suspicious:
+            return None
+        try:
+            self.spool.prepare()
+            self._suspicious = False
+            if ring.exists(self.spool.rings_path):
+                return None
+        except (OSError, BluerockError):
+            return None
+        return ring.main.head, ring.nested.head
+
+    def _replace(self, ring: Ring, head: int, nested_head: int) -> Ring | None:
+        """Go on in a new ring with what lies behind the heads; wants the lock.
+
+        A recovery took our ring for a dead process's, or somebody removed the file.
+        """
+        ring.main.free(head)
+        ring.nested.free(nested_head)
+        rest = Batch(ring, ring.main.tail, ring.nested.tail)
+        self._let_go()
+        new = self.open()
+        for line in rest.lines:
+            if new is None or not (new.main.place(line) or new.nested.place(line)):
+                self.drop("spool", len(line))
+        return new
+
+    def _refused(self, exc: Exception) -> None:
+        self.not_before = _stdlib.monotonic() + RETRY_DRAIN
+        if isinstance(exc, OSError):
+            # Was the directory removed? Then the ring may be gone with it.
+            self._suspicious = self._suspicious or exc.errno == errno.ENOENT
+            exc = explain(self.spool.path, exc)
+        waiting = "; until then events wait in the ring, and are dropped when it is full" if self.mode == "mmap" else ""
+        self.outside.tell("drain", f"{exc}{waiting}")
+
+    # -- around it
+
+    def clean(self, limit: int | None = None) -> None:
+        """Recover what killed processes left, and delete what is too much; once a minute, whoever does it."""
+        self.rotated = False
+        try:
+            if not self.spool.due(CLEAN_EVERY):
+                return
+            self.spool.recover(limit, self.outside.notices)
+            swept = self.spool.sweep()
+        except (OSError, BluerockError):
+            return  # whoever is next tries again
+        if swept.files:
+            with self.lock:
+                self.losses.add("retention", swept.events, swept.bytes)
+
+    def finish(self) -> None:
+        """At exit: write everything out, and leave no ring behind where that worked. OSError, SpoolError."""
+        self.not_before = 0.0
+        while self.move():
+            pass
+        if self.ring is None:
+            return
+        self.clean(4)
+        self.move()
+        with self.lock:
+            ring = self.ring
+            untold = self.outside.notices is not None and self.losses.pending
+            if ring is None or untold or not ring.drained():
+                return
+            with self.spool.rings_directory() as directory:
+                directory.unlink(ring.name)
+            self._let_go()
+
+    def counts(self) -> Counts:
+        """What happened so far, with what is in the ring now."""
+        with self.drain_lock, self.lock:
+            counts = self.totals.copy()
+            counts.events, counts.bytes = counts.written, counts.written_bytes
+            ring = self.ring
+            if ring is not None and ring.state == _layout.MAPPED:
+                waiting = Batch(ring, ring.main.tail, ring.nested.tail)
+                counts.events += len(waiting.lines)
+                counts.bytes += waiting.bytes
+        return counts
+
+    def abandon(self) -> None:
+        """In a forked child: the ring is the parent's."""
+        if self.ring is not None:
+            self.ring.abandon()
+
+
+def _refuse(_line: bytes) -> bool:
+    return False

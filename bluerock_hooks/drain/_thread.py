@@ -1,0 +1,101 @@
+"""The thread that drains.
+
+It exists only while there is work it was asked for, imports nothing, and is joined before every fork and at exit: a
+thread that is alive when the interpreter ends crashes the host, and one alive at a fork makes Python 3.12+ warn.
+"""
+
+from __future__ import annotations
+
+from .. import _guard, _stdlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HEARTBEAT = 60.0  # seconds between two signs of life of an idle thread
+
+
+class DrainThread:
+    """Calls ``work`` while there is work, and sleeps for good when there is none.
+
+    ``work()`` gives the seconds to wait before the next call, None to sleep until ``wake``. ``beat()`` is called now
+    and then while asleep. RuntimeError (at interpreter shutdown), or another, where no thread can be had.
+    """
+
+    __slots__ = ("_awake", "_beat", "_first_wait", "_joined", "_quit", "_stop", "_tid", "_wake", "_work", "ended")
+
+    def __init__(self, work: Callable[[], float | None], beat: Callable[[], None], first_wait: float) -> None:
+        self._work = work
+        self._beat = beat
+        self._first_wait = first_wait
+        self._awake = True
+        self._quit = False
+        self._tid = 0
+        self.ended = False
+        self._wake, self._stop, self._joined = (_stdlib.allocate_lock() for _ in range(3))
+        for lock in (self._wake, self._stop, self._joined):
+            lock.acquire()
+        _stdlib.start_new_thread(self._run, ())
+
+    def wake(self) -> None:
+        """There is work. Wants the recorder's lock."""
+        if not self._awake:
+            self._awake = True
+            _release(self._wake)
+
+    def sleeps(self) -> None:
+        """``work`` is about to give None. Wants the recorder's lock, so that no ``wake`` comes between."""
+        self._awake = False
+
+    def stop(self, timeout: float = 1.0) -> bool:
+        """End the thread and wait until the kernel has forgotten it, too: 3.12's fork warning counts kernel threads."""
+        self._quit = True
+        _release(self._stop)
+        _release(self._wake)
+        if not self._joined.acquire(True, timeout):
+            return False
+        for _ in range(100):
+            try:
+                _stdlib.stat(f"/proc/self/task/{self._tid}")
+            except OSError:
+                break
+            _stdlib.sleep(0.0001)
+        return True
+
+    def _run(self) -> None:
+        try:
+            self._tid = _stdlib.get_native_id()
+            self._loop()
+        except BaseException as exc:  # nobody is above us: whatever it is would be printed on the host's stderr
+            _count(exc)
+        finally:
+            self.ended = True
+            _release(self._joined)
+
+    def _loop(self) -> None:
+        wait: float | None = self._first_wait
+        while not self._quit:
+            if wait is None:
+                if not self._wake.acquire(True, _HEARTBEAT):
+                    self._beat()
+                    continue
+                wait = self._first_wait
+            elif self._stop.acquire(True, wait):
+                return
+            else:
+                wait = self._work()
+
+
+def _release(lock: object) -> None:
+    try:
+        lock.release()  # type: ignore[attr-defined]
+    except RuntimeError:
+        return  # released already: it wakes up as it is
+
+
+def _count(exc: BaseException) -> None:
+    try:
+        if isinstance(exc, Exception):
+            _guard.swallow("drain.thread", exc)
+    except Exception:  # the host's, sent to a thread of ours: it has nowhere to go
+        return
