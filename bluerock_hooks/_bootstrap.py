@@ -62,10 +62,15 @@ def _start(activation: str) -> bool:
     if _tried and activation != "call":
         return False  # said once why not
     _tried = True
+    if not os.environ.get("BLUEROCK_ENABLE"):
+        # The .pth line looks before it calls; a .start file (3.15) calls always, in every interpreter.
+        _reason = "BLUEROCK_ENABLE is not set"
+        return False
     from . import config
 
     if not config.enabled(os.environ):
-        _reason = "BLUEROCK_DISABLED is set" if os.environ.get("BLUEROCK_DISABLED") else "BLUEROCK_ENABLE is not set"
+        disabled = os.environ.get("BLUEROCK_DISABLED")
+        _reason = "BLUEROCK_DISABLED is set" if disabled else "BLUEROCK_ENABLE does not say on"
         return False
     settings = config.load(os.environ)
     _problems[:] = settings.problems
