@@ -10,6 +10,7 @@ import os
 import sys
 
 from ..errors import BluerockError, UsageError
+from ._say import PROG, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     class Command(Protocol):
         def main(self, args: list[str], prog: str) -> int: ...
 
-
-PROG = "bluerock-hooks"
 
 COMMANDS: tuple[tuple[str, str], ...] = (
     ("run", "start a Python script, module or any command with the sensor on"),
@@ -41,12 +40,17 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
         status = _dispatch(args, prog)
         _flush()
     except BluerockError as exc:
-        print(f"{PROG}: {exc}", file=sys.stderr)
+        say(str(exc))
         return exc.exit_code
     except BrokenPipeError:
-        # The reader (head, less) went away. Python flushes stdout once more at exit: give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop_stdout()  # the reader (head, less) went away and has all it wanted
         return 0
+    except OSError as exc:
+        _drop_stdout()
+        say(str(exc))
+        return 1
+    except SystemExit as exc:  # argparse: --help, or a usage error that it has printed
+        return exc.code if isinstance(exc.code, int) else 0
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
@@ -54,9 +58,10 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
 
 def _dispatch(args: list[str], prog: str) -> int:
     if not args:
-        print(usage(prog), file=sys.stderr)
-        return UsageError.exit_code
+        raise UsageError("no command", f"`{prog} --help` lists them")
     name = args[0]
+    if name != "run":
+        _prepare_stdout()
     if name in ("-h", "--help", "help"):
         print(usage(prog))
         return 0
@@ -85,6 +90,19 @@ def usage(prog: str) -> str:
     )
 
 
+def _prepare_stdout() -> None:
+    if sys.stdout is None:  # closed by whoever started the command
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:  # a C locale must not turn a name into a UnicodeEncodeError
+        reconfigure(errors="backslashreplace")
+
+
 def _flush() -> None:
-    if sys.stdout is not None:  # None where the command was started with stdout closed
+    if sys.stdout is not None:
         sys.stdout.flush()
+
+
+def _drop_stdout() -> None:
+    # Python flushes stdout once more at exit: give it somewhere to go.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -159,6 +159,9 @@ class _ProcessRow:
                 what = f"process {self.pid}: hook {row.get('target')} is {row.get('outcome')}"
                 remedy = f"{row.get('feature') or 'something'} is not seen in {self._sdk() or 'this SDK'}: report it"
                 findings.problem(what, remedy)
+        if outcomes and not any(row.get("required") is True and row not in missed for row in outcomes):
+            what = f"process {self.pid}: MCP was imported and no hook that sees its messages applied"
+            findings.problem(what, f"{self._sdk() or 'this SDK'} may be too new or too old: report it with its version")
         if self.dropped:
             what = f"process {self.pid} lost {self.dropped} events ({', '.join(sorted(self.reasons))})"
             findings.problem(what, "raise BLUEROCK_RING_BYTES, or look at the disk of the spool")
@@ -182,8 +185,7 @@ class _ProcessRow:
         }
 
     def _sdk(self) -> str:
-        found = {f"{event['distribution']} {event.get('version')}" for event in self.hooks if event.get("distribution")}
-        return ", ".join(sorted(found))
+        return ", ".join(sorted({f"MCP SDK {event['sdk']}" for event in self.hooks if event.get("sdk")}))
 
 
 def _processes(snapshot: Snapshot) -> list[_ProcessRow]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from fnmatch import fnmatchcase
 
 from .. import _clock, config
 from ..errors import SpoolError
 from ..reader import member
+from ._say import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,4 +122,4 @@ def report(problems: Problems) -> None:
     from ._text import visible
 
     for sentence in problems.sentences():
-        print(f"bluerock-hooks: {visible(sentence)}", file=sys.stderr)
+        say(visible(sentence))

@@ -55,9 +55,6 @@ class LineWriter:
         self._terminal = stream.isatty()
         no_colour = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
         self._colour = self._terminal and not no_colour
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:  # a C locale must not turn a name into a UnicodeEncodeError
-            reconfigure(errors="backslashreplace")
 
     def write(self, event: StoredEvent) -> None:
         """One line."""
@@ -175,20 +172,21 @@ def _message(event: dict[str, Any]) -> list[Piece]:
     method = event.get("method") or member(message, "method") or member(event, "context", "mcp", "method")
     found = _word(f"{side} {'<-' if verb == 'received' else '->'} {kind}")
     found += _word(method, "strong")
-    found += _word(member(event, "context", "mcp", "tool"), "strong")
+    tool = member(event, "context", "mcp", "tool")
+    found += _word(tool, "strong")
     found += _request_id(event.get("id"))
     found += _outcome(event.get("outcome"))
     found += _duration(event.get("duration_ms"))
-    return found + (_answer(event, message) if kind == "response" else _parameters(message))
+    return found + (_answer(event, message) if kind == "response" else _parameters(message, tool))
 
 
-def _parameters(message: object) -> list[Piece]:
+def _parameters(message: object, tool: object) -> list[Piece]:
     params = member(message, "params")
     if not isinstance(params, dict):
         return _word(params)
     kept: object = params.get("arguments")
     if kept is None:
-        kept = {name: value for name, value in params.items() if name not in ("_meta", "name")}
+        kept = {name: value for name, value in params.items() if name != "_meta" and value != tool}
     return [("", value_text(kept))] if kept else []
 
 
@@ -220,7 +218,7 @@ def _startup(event: dict[str, Any]) -> list[Piece]:
 def _hooks(event: dict[str, Any]) -> list[Piece]:
     rows = [row for row in event.get("hooks") or [] if isinstance(row, dict)] if _is_list(event.get("hooks")) else []
     applied = sum(row.get("outcome") == "applied" for row in rows)
-    found = _word(event.get("distribution") or event.get("module"), "strong") + _word(event.get("version"))
+    found = _word(event.get("module"), "strong")
     found += _word(f"{applied} of {len(rows)} hooks applied", "good" if applied == len(rows) else "")
     for outcome in ("absent", "failed"):
         targets = [str(row.get("target")) for row in rows if row.get("outcome") == outcome]

@@ -111,10 +111,11 @@ _OWNERS = (
 def _process_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     for row in rows:
         argv = shlex.join(map(str, row["argv"])) if isinstance(row["argv"], list) else "?"
-        yield f"process       {row['pid']} {row['state']}, since {row['since'][:19]}Z: {argv[:100]}"
+        yield f"process       {row['pid']} {row['state']}, since {row['since'][:19]}Z: {argv[:160]}"
         if row["hooks"]:
-            losses = f", {row['dropped']} events lost, {row['errors']} errors of ours"
-            yield f"              {row['sdk']}: {row['hooks_applied']} of {row['hooks']} hooks applied{losses}"
+            applied = f"{row['hooks_applied']} of {row['hooks']} hooks applied"
+            losses = f"{row['dropped']} events lost, {row['errors']} errors of ours"
+            yield f"              {row['sdk'] or 'unknown SDK'}: {applied}, {losses}"
         for miss in row["missed"]:
             needed = " (required)" if miss["required"] else ""
             yield f"              {miss['outcome']}: {miss['target']}{needed}"

@@ -14,6 +14,7 @@ import sys
 
 from ..config import TRUE
 from ..errors import BluerockError, UsageError
+from ._say import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ def main(args: list[str], prog: str) -> int:
     if _ours(path):
         reason = inactive_reason(options)
         if reason:
-            _say(f"the sensor will not start: {reason}; `bluerock-hooks doctor` tells more")
+            say(f"the sensor will not start: {reason}; `bluerock-hooks doctor` tells more")
     if os.environ.get("BLUEROCK_DISABLED", "").strip().lower() in TRUE:
-        _say("BLUEROCK_DISABLED is set and wins: the program runs without the sensor")
+        say("BLUEROCK_DISABLED is set and wins: the program runs without the sensor")
     return _become(path, argv)
 
 
@@ -213,7 +214,3 @@ def _forget_coerced_locale(environ: dict[str, str]) -> None:
         return
     if not any(entry.startswith(b"LC_CTYPE=") for entry in given.split(b"\0")):
         del environ["LC_CTYPE"]
-
-
-def _say(text: str) -> None:
-    print(f"bluerock-hooks: {text}", file=sys.stderr, flush=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections import deque
 
 from ..errors import SpoolError
 from ..reader import Snapshot
+from ._say import say
 from ._selection import Selection, add_filters, open_spool, report
 from ._text import writer
 
@@ -38,7 +38,7 @@ def main(args: list[str], prog: str) -> int:
     lines.flush()
     report(snapshot.problems)
     if not found:
-        print(f"bluerock-hooks: no events that match in {spool.path}", file=sys.stderr)
+        say(f"no events that match in {spool.path}")
     return 0
 
 

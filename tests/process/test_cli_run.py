@@ -116,6 +116,13 @@ def test_a_missing_start_up_file_is_said_in_one_line_and_the_program_runs(tmp_pa
         assert done.stderr.count("\n") == 1
 
 
+def test_with_stderr_closed_nothing_of_ours_is_on_stdout(tmp_path: Path) -> None:
+    for words in ("run -S -c 'print(1)'", "run nowhere.py", "frob"):
+        command = " ".join(command_line()) + f" {words} 2>&-"
+        done = subprocess.run(["sh", "-c", command], env=command_env(tmp_path), capture_output=True, text=True)
+        assert done.stdout == ("1\n" if "print" in words else "")
+
+
 def test_the_kill_switch_wins_and_is_mentioned(tmp_path: Path) -> None:
     done = call(tmp_path, "run", "--", "true", env={"BLUEROCK_DISABLED": "1"}, text=True)
     assert done.returncode == 0

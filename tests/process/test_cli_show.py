@@ -175,6 +175,15 @@ def test_a_reader_that_goes_away_is_no_error(spool: Path) -> None:
     assert done.stdout.splitlines()[-1] == "0"
 
 
+@pytest.mark.parametrize(("redirection", "status"), [(">&-", 0), ("> /dev/full", 1)])
+def test_a_closed_or_full_stdout_is_no_traceback(spool: Path, redirection: str, status: int) -> None:
+    command = " ".join(command_line("show", "--spool", spool)) + redirection
+    done = subprocess.run(["sh", "-c", command], env=command_env(spool.parent), capture_output=True, text=True)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == status
+
+
 def test_a_c_locale_prints_all_names(spool: Path) -> None:
     segment(spool, [line(1, method="naïve/日本")])
     env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

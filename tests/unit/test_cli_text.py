@@ -30,6 +30,12 @@ def test_a_request_reads_as_side_arrow_method_tool_id_and_arguments() -> None:
     assert text == '10:00:07.007    4242 python_mcp_event server <- request tools/call add #3 {"a":1,"b":2}'
 
 
+def test_what_names_the_request_is_not_said_twice() -> None:
+    message = {"method": "resources/read", "params": {"uri": "notes://a", "depth": 2}}
+    text = shown(event="client_send_request", id=1, message=message, mcp={"method": "x", "tool": "notes://a"})
+    assert text.endswith('client -> request resources/read notes://a #1 {"depth":2}')
+
+
 def test_a_response_tells_outcome_duration_and_what_came_back() -> None:
     request = {"method": "tools/call", "tool": "add"}
     fields: dict[str, Any] = {"event": "server_send_response", "id": "x", "duration_ms": 12.345, "mcp": request}
@@ -50,8 +56,8 @@ def test_the_other_kinds_say_what_matters_of_them() -> None:
         {"target": "m:b", "outcome": "absent"},
         {"target": "m:c", "outcome": "failed", "required": True},
     ]
-    assert shown(name="sensor_hooks", module="mcp", distribution="mcp", version="1.30.0", hooks=hooks).endswith(
-        "mcp 1.30.0 1 of 3 hooks applied absent: m:b failed: m:c"
+    assert shown(name="sensor_hooks", module="mcp.shared.session", sdk="1", hooks=hooks).endswith(
+        "mcp.shared.session 1 of 3 hooks applied absent: m:b failed: m:c"
     )
     assert shown(name="sensor_shutdown", events=5, dropped=0, errors=0, bytes=9, duration_ms=1500.0).endswith(
         "events=5 dropped=0 errors=0 1.50s"
