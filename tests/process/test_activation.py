@@ -68,6 +68,17 @@ def test_off_imports_nothing_of_ours(
     assert not spool.exists()
 
 
+def test_unset_a_start_file_loads_the_bootstrap_and_no_more(
+    peer_venv: Callable[..., _peers.Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    """The interpreter calls what a ``.start`` file names without asking: so much is unavoidable on 3.15."""
+    env = {name: text for name, text in sensor_env.items() if name != "BLUEROCK_ENABLE"}
+    found = probe(peer_venv("3.15"), env)
+    assert found["modules"] == ["bluerock_hooks", "bluerock_hooks._bootstrap"]
+    assert not active(peer_venv("3.15"), {**env, "BLUEROCK_ENABLE": "0"})
+    assert not spool.exists()
+
+
 def test_off_imports_nothing_at_all(venv: _peers.Peer, tmp_path: Path) -> None:
     """Beside site's own work, the line loads no module that a bare interpreter does not have."""
     code = "import sys; print(*sorted(sys.modules))"

@@ -167,3 +167,16 @@ def test_the_oldest_dependencies_record_the_example(
     shown = venv.run("bluerock-hooks", "show", "--event", "python_mcp_event", env=sensor_env)
     assert len(shown.stdout.splitlines()) == len(_peers.named(events, "python_mcp_event"))
     json.loads(venv.run("bluerock-hooks", "schema", env=sensor_env).stdout)
+
+
+def test_a_tool_that_uv_starts_beside_the_wheel_has_the_sensor(
+    wheel: Path, sensor_env: dict[str, str], tmp_path: Path
+) -> None:
+    """``uvx --with bluerock-hooks TOOL``, as client configurations have it."""
+    command = [_peers.uv(), "tool", "run", "--quiet", "--python", str(_peers.interpreter()), "--with", str(wheel)]
+    env = {**sensor_env, "UV_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [*command, "--from", "wrapt", "python", "-c", STARTED], env=env, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "True\n"

@@ -84,6 +84,18 @@ def test_show_prints_one_readable_line_an_event(venv: _peers.Peer, switched_off:
     assert done.stderr == ""
 
 
+def test_a_server_that_only_its_client_configuration_switches_on(
+    venv: _peers.Peer, sensor_env: dict[str, str], switched_off: dict[str, str], spool: Path
+) -> None:
+    """The ``env`` of an ``mcpServers`` entry reaches the server, though its client knows nothing of us."""
+    entry = ["env", "BLUEROCK_ENABLE=1", f"BLUEROCK_SPOOL_DIR={spool}", venv.python, EXAMPLES / "server.py"]
+    done = venv.run("python", EXAMPLES / "client.py", "--server-command", *entry, env=switched_off)
+    assert "add: 5" in done.stdout
+    events = _peers.read_spool(spool)
+    assert len(named(events, "sensor_startup")) == 1
+    assert len(named(events, "server_received_request")) > 5
+
+
 @pytest.fixture
 def address(venv: _peers.Peer, sensor_env: dict[str, str]) -> Iterator[str]:
     """The example server over HTTP, with the sensor on."""
