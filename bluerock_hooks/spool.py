@@ -77,7 +77,7 @@ class Spool:
     __slots__ = ("_key", "path", "rings_path", "segment_bytes", "spool_bytes")
 
     def __init__(self, path: str, segment_bytes: int = 16 << 20, spool_bytes: int = 256 << 20) -> None:
-        self.path = path.rstrip("/") or "/"
+        self.path = path.rstrip("/") or path[:1]
         self.rings_path = f"{self.path}/rings"
         self.segment_bytes = segment_bytes
         self.spool_bytes = spool_bytes

@@ -1,0 +1,105 @@
+"""Rings and spools for the tests of the storage: real files, real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import textwrap
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import _peers
+
+from bluerock_hooks.ring import Ring, _layout
+from bluerock_hooks.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+STEM = f"{os.getpid()}-0123456789abcdef"
+
+
+def new_spool(path: Path, segment_bytes: int = 1 << 20, spool_bytes: int = 64 << 20) -> Spool:
+    """A prepared spool under ``path``."""
+    spool = Spool(str(path / "spool"), segment_bytes, spool_bytes)
+    spool.prepare()
+    return spool
+
+
+def new_ring(spool: Spool, stem: str = STEM, capacity: int = 1 << 16, nested: int = 1 << 12) -> Ring:
+    with spool.rings_directory() as directory:
+        return Ring.create(directory, stem, capacity, nested)
+
+
+def store(path: str, index: int, value: int) -> None:
+    """Overwrite one word of a ring file."""
+    fd = os.open(path, os.O_WRONLY)
+    os.pwrite(fd, value.to_bytes(8, "little"), index * 8)
+    os.close(fd)
+
+
+def bury(spool: Spool, stem: str) -> None:
+    """Make the owner of a ring dead: this pid with another start tick is another process."""
+    store(f"{spool.rings_path}/{stem}.ring", _layout.W_START, 1)
+
+
+def lines_of(spool: Spool) -> list[bytes]:
+    """Every line of every segment, by process and number. Each must be whole."""
+    found: list[bytes] = []
+    for segment in spool.segments():
+        text = Path(segment.path).read_bytes()
+        assert text == b"" or text.endswith(b"\n"), f"{segment.name} ends in half a line"
+        found += text.splitlines()
+    return found
+
+
+def numbers(lines: Iterable[bytes]) -> list[int]:
+    return [json.loads(line)["i"] for line in lines]
+
+
+def files_under(path: Path) -> list[str]:
+    return sorted(str(each.relative_to(path)) for each in path.rglob("*"))
+
+
+PRELUDE = """
+import atexit, json, os, signal, sys, threading, time
+from bluerock_hooks.recorder import Recorder
+from bluerock_hooks.spool import Spool
+spool = Spool(os.environ["SPOOL"], int(os.environ.get("SEGMENT", 1 << 20)), 64 << 20)
+recorder = Recorder(spool, ring_bytes=int(os.environ.get("RING", 1 << 16)), mode=os.environ.get("MODE", "mmap"),
+                    thread=os.environ.get("THREAD", "1") == "1", notice=lambda text: print(text, file=sys.stderr))
+def event(i, **more):
+    return json.dumps({"pid": os.getpid(), "i": i, **more}).encode()
+"""
+
+
+def run_python(
+    spool: Path,
+    code: str,
+    *options: str,
+    python: str = _peers.CURRENT,
+    timeout: float = 60,
+    check: bool = True,
+    env: dict[str, str] | None = None,
+    **more: Any,
+) -> subprocess.CompletedProcess[str]:
+    """Run ``code`` in a new interpreter with a ``recorder`` on ``spool``."""
+    done = subprocess.run(
+        [str(_peers.interpreter(python)), *options, "-c", PRELUDE + textwrap.dedent(code)],
+        env=_peers.environment(spool.parent, PYTHONPATH=str(_peers.ROOT), SPOOL=str(spool), **(env or {})),
+        **{"capture_output": True, "text": True, **more},
+        timeout=timeout,
+    )
+    if check:
+        assert (done.returncode, done.stderr or "") == (0, "")
+    return done
+
+
+def wait_for(condition: Any, seconds: float = 10) -> None:
+    """Until ``condition()`` is true; fails after ``seconds``."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
