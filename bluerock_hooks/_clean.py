@@ -6,8 +6,8 @@ remembered here, so that the next message costs one look-up each.
 
 from __future__ import annotations
 
-from ._patterns import KEEP, WEAK
-from ._scrub import name_verdict, scrub
+from ._patterns import KEEP, WEAK, name_verdict
+from ._scrub import scrub
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

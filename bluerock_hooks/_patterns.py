@@ -18,6 +18,8 @@ PWD = 4  # password or print-working-directory: redacted unless it is a path
 TEXT = 5  # a secret if it is a string
 ALL = 6  # a secret, numbers too
 
+MARK = "[redacted]"  # what stands for a secret
+
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
@@ -58,8 +60,10 @@ _IDS = _set("id ids hash sha digest checksum etag commit revision rev cursor uui
 _STRONG = (
     "password", "passwd", "passphrase", "passcode", "passwort", "passkey", "secret", "credential", "authorization",
     "apikey", "accesskey", "privatekey", "privkey", "connectionstring", "connstring", "connstr", "creditcard",
-    "cardnumber", "cvvcode", "securitycode", "socialsecurity",
+    "cardnumber", "cvvcode", "securitycode", "socialsecurity", "motdepasse", "contrasena", "kennwort",
+    "wachtwoord",
 )  # fmt: skip
+_STRONG_ABROAD = ("пароль", "секрет", "密码", "密碼", "口令", "パスワード", "비밀번호", "contraseña", "hasło")
 _STRONG_NOT = ("secretar", "secretion")
 
 _LAST_TEXT = _set("auth oauth token jwt cookie cookies creds cred dsn bearer csrf xsrf pass pw psw psk passw authtoken")
@@ -88,11 +92,17 @@ _KEY_BENIGN = _set(
 URL_NAMES = _set("key sig signature code auth hmac pass p pw pwd ticket assertion sas st")
 
 
+_verdicts: dict[str, int] = {}
+_MEMORY = 2048
+
+
 def verdict(name: str) -> int:
     """What a value called ``name`` is: one of the verdicts above. Any case, snake, camel, dashed or dotted.
 
     Pure and without a cache: callers keep one. ``name`` should be cut before, at some 64 characters.
     """
+    if not name.isascii() and any(part in name.lower() for part in _STRONG_ABROAD):
+        return ALL
     words = [word.lower() for word in _WORDS.findall(name)]
     flat = "".join(words)
     exact = _EXACT.get(flat)
@@ -133,9 +143,19 @@ def _by_last_word(name: str, last: str, before: str) -> int:
     return KEEP if last in _IDS else PLAIN
 
 
-# Every name that verdict() calls WEAK or worse contains one of these: the pre-filter of the text scan.
+def name_verdict(name: str) -> int:
+    """``verdict``, remembered for the names seen first."""
+    found = _verdicts.get(name)
+    if found is None:
+        found = verdict(name)
+        if len(name) <= 64 and len(_verdicts) < _MEMORY:
+            _verdicts[name] = found
+    return found
+
+
+# Every English name that verdict() calls WEAK or worse contains one of these: the pre-filter of the text scan.
 STEMS = (
-    "pass", "pwd", "secret", "key", "token", "cred", "auth", "jwt", "sig", "cookie", "otp", "pin", "ssn", "dsn",
+    "pass", "pw", "secret", "key", "token", "cred", "auth", "jwt", "sig", "cookie", "otp", "pin", "ssn", "dsn",
     "bearer", "csrf", "xsrf", "conn", "cvv", "cvc", "hmac", "sess", "psk", "code", "requeststate", "card", "saml",
 )  # fmt: skip
 

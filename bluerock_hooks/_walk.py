@@ -10,8 +10,9 @@ import re
 from itertools import islice
 
 from ._clean import SCHEMA_MAPS, SHORT, SMALL, admit, admit_name, clean, encodable, names, settled
-from ._patterns import ALL, KEEP, PLAIN, PWD, TEXT, VALUE, WEAK, looks_credential
-from ._scrub import MARK, is_path, name_verdict, scrub
+from ._labels import is_path
+from ._patterns import ALL, KEEP, MARK, PLAIN, PWD, TEXT, VALUE, WEAK, looks_credential, name_verdict
+from ._scrub import scrub
 
 # Rules of a container beyond the verdicts: what becomes of the leaves in it.
 _SEALED = ALL
@@ -98,7 +99,7 @@ class Walk:
             if sealed:
                 self.left -= len(MARK)
                 return MARK
-        if len(text) <= SHORT and (text in clean or (rule < VALUE and admit(text))):
+        if len(text) <= SHORT <= self.long and (text in clean or (rule < VALUE and admit(text))):
             self.left -= len(text)
             return text
         return self.string(text, rule != KEEP)

@@ -14,9 +14,8 @@ import re
 from itertools import islice
 
 from . import _guard
-from ._clean import ROOM, SHORT, SMALL, clean, settled
-from ._patterns import KEEP, PLAIN, URL_NAMES, WEAK
-from ._scrub import MARK, name_verdict
+from ._clean import ROOM, SHORT, SMALL, admit, clean, settled
+from ._patterns import KEEP, MARK, PLAIN, URL_NAMES, WEAK, name_verdict
 from ._walk import Walk, foreign, is_same
 
 UNREADABLE = "[unreadable]"
@@ -142,7 +141,7 @@ class Redactor:
         try:
             if type(s) is not str:
                 return foreign(s)
-            if len(s) <= SHORT and s in clean:
+            if len(s) <= SHORT <= self._limits[0] and (s in clean or admit(s)):
                 return s
             return Walk(self._limits).string(s, True)
         except Exception as exc:

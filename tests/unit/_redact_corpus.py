@@ -149,6 +149,12 @@ PLACES: dict[str, Callable[[random.Random, str], Any]] = {
     "json twice": lambda r, v: {"text": json.dumps({"body": json.dumps({r.choice(_ARGUMENTS): v})})},
     "json pretty": lambda r, v: {"text": json.dumps({"config": {"secrets": {"x": v}}}, indent=2)},
     "yaml": lambda r, v: {"text": f"db:\n  host: x\n  {r.choice(_ARGUMENTS)}: {_line(v)}\n"},
+    "yaml block": lambda r, v: {
+        "text": "db:\n  password: |\n" + "".join(f"    {x}\n" for x in v.split("\n")) + "  x: 1\n"
+    },
+    "ini": lambda r, v: {"text": f"[db]\nhost = x\n{r.choice(_ARGUMENTS)} = {_line(v)}\nport = 5\n"},
+    "xml": lambda r, v: {"text": f"<db><host>x</host><password>{_line(v)}</password></db>"},
+    "json pair": lambda r, v: {"text": json.dumps({"env": [{"name": r.choice(_ENVIRONMENT), "value": v}]})},
     "python": lambda r, v: {"code": f"client = Client({r.choice(['api_key', 'password', 'token'])}={json.dumps(v)})"},
     "error": lambda r, v: {"text": f"401 from upstream: invalid header 'Authorization: Bearer {_line(v)}'"},
     "meta": lambda r, v: {"name": "x", "_meta": {"example.com/auth": {"token": v}, "progressToken": 1}},

@@ -27,6 +27,7 @@ LAYERS: dict[str, int] = {
     # 1 model
     "_envelope": 1,
     "_clean": 1,
+    "_labels": 1,
     "_patterns": 1,
     "_scrub": 1,
     "_walk": 1,

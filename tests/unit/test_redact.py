@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bluerock_hooks import _clean, _scrub
+from bluerock_hooks import _clean, _patterns
 from bluerock_hooks.redact import Redactor
 
 MARK = "[redacted]"
@@ -119,7 +119,7 @@ def test_a_secret_is_not_remembered_as_clean() -> None:
     )
     redactor.argv(["tool", "-p", secret])
     assert secret not in _clean.clean
-    assert secret not in _scrub._verdicts
+    assert secret not in _patterns._verdicts
 
 
 def test_the_memory_is_bounded() -> None:
@@ -127,7 +127,7 @@ def test_the_memory_is_bounded() -> None:
         redactor.params({f"name{i}x": f"value {i}"})
     assert len(_clean.names) <= 2048
     assert len(_clean.clean) <= 2048
-    assert len(_scrub._verdicts) <= 2048
+    assert len(_patterns._verdicts) <= 2048
 
 
 # --- text ---
@@ -151,6 +151,13 @@ def test_the_memory_is_bounded() -> None:
         ("see https://bob:pw@host/x", f"see https://{MARK}@host/x"),
         ("redis://:pw@host:6379/0", f"redis://{MARK}@host:6379/0"),
         ("AKIAIOSFODNN7EXAMPLE!", f"{MARK}!"),
+        ("db:\n  password: |\n    line one\n    two\n  port: 1", f"db:\n  password: |\n    {MARK}\n  port: 1"),
+        ("db:\n  credentials:\n    user: x\n  port: 1", f"db:\n  credentials:\n    {MARK}\n  port: 1"),
+        ("[a]\npassword = hunter two\nport = 1", f"[a]\npassword = {MARK}\nport = 1"),
+        ("machine h login bob password hunter2", f"machine h login bob password {MARK}"),
+        ("<a><password>hunter2</password></a>", f"<a><password>{MARK}</password></a>"),
+        ('<add key="ApiKey" value="abc"/>', f'<add key="ApiKey" value="{MARK}"/>'),
+        ('[{"name": "API_KEY", "value": "a b"}]', f'[{{"name": "API_KEY", "value": "{MARK}"}}]'),
         ('PASSWORD = """a\nb""" + x', f'PASSWORD = """{MARK}""" + x'),
     ],
 )
@@ -391,11 +398,11 @@ def test_a_failure_drops_the_member_and_says_so(
     monkeypatch.setattr("bluerock_hooks.redact.Walk.arguments", broken)
     secret = {"password": "hunter2"}
     assert redactor.params(secret) == redactor.result(secret) == "[unreadable]"
-    assert redactor.message({"method": "never/seen/before", "params": secret}) == {
+    assert redactor.message({"method": "m" * 100, "params": secret}) == {
         "method": "[unreadable]",
         "params": "[unreadable]",
     }
-    assert redactor.text("never seen before") == redactor.url("https://x") == "[unreadable]"
+    assert redactor.text("too long to be remembered " * 9) == redactor.url("https://x") == "[unreadable]"
     assert redactor.argv(["x"]) == ["[unreadable]"]
     assert {place for place, _ in refuse_to_fail_open} == {"redact"}
 
