@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from ._labels import QUOTE, Spans, labelled
-from ._patterns import KEEP, LONG, MARK, SHAPES, looks_random, name_verdict
+from ._patterns import KEEP, LONG, MARK, SHAPES, looks_random, name_verdict, shape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _tokens(text: str, spans: Spans, random: bool) -> None:
     runs = " ".join(_RUN_TEXT.findall(text))
     for literal, pattern in SHAPES:
         if literal in runs:
-            spans.extend(match.span() for match in pattern.finditer(text))
+            spans.extend(match.span() for match in shape(pattern).finditer(text))
     if not random:
         return
     for match in LONG.finditer(text):
