@@ -137,6 +137,10 @@ class Snapshot:
             return  # nobody has recorded yet
         except OSError as exc:
             raise SpoolError(f"{spool.path} cannot be read: {exc.strerror}", "look at its owner and mode") from exc
+        except SpoolError as exc:
+            if os.stat(spool.path).st_uid != os.geteuid():
+                raise SpoolError(exc.message, "read it as that user") from None
+            raise
         for segments in self.segments.values():
             segments.sort(key=lambda segment: segment.number)
 

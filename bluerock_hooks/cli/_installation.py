@@ -59,7 +59,12 @@ def _interpreter(findings: Findings) -> None:
 
 
 def _variables(findings: Findings, settings: config.Settings) -> None:
-    shown = {name: os.environ[name] for name in sorted(os.environ) if name.startswith(config.PREFIX)}
+    # Of a name that is not ours nobody knows what it holds, and what doctor prints ends up in bug reports.
+    shown = {
+        name: os.environ[name] if name in config.VARIABLES else "?"
+        for name in sorted(os.environ)
+        if name.startswith(config.PREFIX)
+    }
     findings.facts["environment"] = shown
     if os.environ.get("BLUEROCK_DISABLED", "").strip().lower() in config.TRUE:
         findings.problem("BLUEROCK_DISABLED is set here and wins over BLUEROCK_ENABLE", "unset BLUEROCK_DISABLED")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import time
 from fnmatch import fnmatchcase
 
@@ -60,7 +61,9 @@ def since(text: str) -> int:
     try:
         if word[-1:] in _UNITS and word[:-1]:
             return int(time.time_ns() - float(word[:-1]) * _UNITS[word[-1]] * 1e9)
-        moment = datetime.fromisoformat(word[:-1] + "+00:00" if word[-1:] in "zZ" else word)
+        word = re.sub(r"[zZ]$", "+00:00", word)
+        # 3.10 reads fractions of 3 or 6 digits only.
+        moment = datetime.fromisoformat(re.sub(r"\.(\d+)", lambda found: f".{found[1]:0<6.6}", word))
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r}: expected 90s, 10m, 2h, 1d or 2026-11-22T10:00:00") from None
     if moment.tzinfo is None:

@@ -91,8 +91,9 @@ def test_a_shell_without_the_variable_is_a_note(peer: Peer, sensor_env: dict[str
 
 
 def test_every_setting_is_listed_with_its_source(peer: Peer, sensor_env: dict[str, str]) -> None:
-    env = {**sensor_env, "BLUEROCK_RING_BYTES": "2MiB", "BLUEROCK_PAYLOADS": "everything", "BLUEROCK_TYPO": "1"}
+    env = {**sensor_env, "BLUEROCK_RING_BYTES": "2MiB", "BLUEROCK_PAYLOADS": "everything", "BLUEROCK_TYPO": "hunter2"}
     found = examine(peer, env)
+    assert "hunter2" not in json.dumps(found)
     assert set(found["settings"]) == {row.attribute for row in config.TABLE}
     assert found["settings"]["ring_bytes"] == {
         "value": 2 << 20,

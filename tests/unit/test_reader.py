@@ -155,8 +155,12 @@ def test_no_spool_is_an_empty_one_and_a_foreign_one_an_error(spool: Spool, tmp_p
     assert everything(spool) == []
     os.mkdir(spool.path)
     os.chmod(spool.path, 0o777)
-    with pytest.raises(SpoolError):
+    with pytest.raises(SpoolError, match="chmod 700"):
         Snapshot(spool)
+    if os.geteuid() == 0:
+        os.chown(spool.path, 12345, -1)
+        with pytest.raises(SpoolError, match="read it as that user"):
+            Snapshot(spool)
 
 
 def test_thousands_of_processes_need_few_descriptors_and_little_memory(spool: Spool) -> None:
