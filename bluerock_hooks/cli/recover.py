@@ -12,8 +12,7 @@ from ._selection import add_spool, open_spool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..ring._recovery import Recovered
-    from ..spool import Spool
+    from ..spool import Recovered, Spool
 
 _PATIENCE = 10.0  # seconds for another recovery to end
 
