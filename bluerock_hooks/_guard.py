@@ -53,6 +53,15 @@ def swallow(place: str, exc: Exception) -> None:
         observer(place, exc)
 
 
+def give_back(exc: BaseException) -> None:
+    """Re-raise ``exc`` where it is the host's own: the first line of a clause that expects, say, an ``OSError``.
+
+    ``TimeoutError`` is one, and a favourite of signal handlers.
+    """
+    if is_host_exception(exc):
+        raise exc
+
+
 def is_host_exception(exc: BaseException) -> bool:
     """Does ``exc``, caught while our code was on the stack, belong to the host?
 

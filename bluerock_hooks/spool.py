@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
-from . import _stdlib
+from . import _guard, _stdlib
 from .errors import BluerockError, RingError, SpoolError
 from .ring import RingContents, owner_state, read_ring
 from .ring._directory import Directory, make, write_all
@@ -92,6 +92,7 @@ class Spool:
                 make(path)
                 Directory(path).close()
         except OSError as exc:
+            _guard.give_back(exc)
             raise explain(self.path, exc) from exc
 
     def rings_directory(self) -> Directory:
@@ -244,13 +245,18 @@ class Spool:
             try:
                 with Directory(self.path) as directory:
                     self._key = _stored_key(directory)
-            except (OSError, BluerockError):
+            except (OSError, BluerockError) as exc:
+                _guard.give_back(exc)
                 self._key = _stdlib.urandom(_KEY_BYTES)
         return self._key
 
 
-def explain(path: str, exc: OSError) -> SpoolError:
+def explain(path: str, exc: Exception) -> BluerockError:
     """What is wrong with the spool, and what to do about it."""
+    if isinstance(exc, BluerockError):
+        return exc
+    if not isinstance(exc, OSError):
+        return SpoolError(f"events cannot be stored in {path}: {type(exc).__name__}")
     hint = "set BLUEROCK_SPOOL_DIR to a directory this user can write to"
     if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         hint = "free some space, or set BLUEROCK_SPOOL_DIR to a directory that has some"
@@ -264,7 +270,8 @@ def explain(path: str, exc: OSError) -> SpoolError:
 def _write_or_undo(fd: int, blob: bytes, offset: int) -> None:
     try:
         write_all(fd, blob, offset)
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         _stdlib.ftruncate(fd, offset)  # half a batch on a full disk: readers are not to see it
         raise
 
@@ -272,7 +279,8 @@ def _write_or_undo(fd: int, blob: bytes, offset: int) -> None:
 def _count_lines(directory: Directory, name: str) -> int:
     try:
         fd = directory.open(name, os.O_RDONLY)
-    except (OSError, SpoolError):
+    except (OSError, SpoolError) as exc:
+        _guard.give_back(exc)
         return 0
     count = 0
     try:

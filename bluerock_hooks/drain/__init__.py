@@ -156,18 +156,15 @@ class Drain:
         now = _stdlib.monotonic()
         if now < self._open_not_before:
             return None
-        self._open_not_before = now + RETRY_OPEN
         try:
             self.spool.prepare()
             with self.spool.rings_directory() as directory:
                 ring = self._make_ring(directory)
-        except OSError as exc:
+        except (OSError, BluerockError) as exc:
+            _guard.give_back(exc)
+            self._open_not_before = now + RETRY_OPEN
             self.outside.tell("open", str(explain(self.spool.path, exc)))
             return None
-        except BluerockError as exc:
-            self.outside.tell("open", str(exc))
-            return None
-        self._open_not_before = 0.0
         ring.start_with(self.losses.own, self.losses.reported)
         self.ring = ring
         if ring.state == _layout.MAPPED:
@@ -184,6 +181,7 @@ class Drain:
             try:
                 return Ring.create(directory, stem, self._ring_bytes)
             except OSError as exc:
+                _guard.give_back(exc)
                 if exc.errno not in _NO_MAPPING:
                     raise
                 self.mode = "write"
@@ -202,6 +200,7 @@ class Drain:
         try:
             number, size = write(self.spool, ring, [line, *notices])
         except (OSError, BluerockError) as exc:
+            _guard.give_back(exc)
             self._refused(exc)
             return False
         self.rotated = self.rotated or number != ring.segment
@@ -243,6 +242,7 @@ class Drain:
                 try:
                     segment = write(self.spool, ring, lines)
                 except (OSError, BluerockError) as exc:
+                    _guard.give_back(exc)
                     self._refused(exc)
                     return 0
             elif not batch.damaged_bytes:
@@ -250,15 +250,26 @@ class Drain:
             with self.lock:
                 if self.ring is not ring:
                     return 0  # a signal handler forked meanwhile: this is the child, and the ring the parent's
-                self.rotated = self.rotated or segment[0] != ring.segment
-                ring.commit(*batch.ends, *segment, self.losses.reported_after(told))
-                self.losses.settle(told)
-                self.not_before = 0.0
-                self.totals.written += len(batch.lines)
-                self.totals.written_bytes += batch.bytes
-                if batch.damaged_bytes:
-                    self.drop("damage", batch.damaged_bytes)
+                self._publish(ring, batch, segment, told)
             return len(batch.lines)
+
+    def _publish(self, ring: Ring, batch: Batch, segment: tuple[int, int], told: dict[str, tuple[int, int]]) -> None:
+        """The batch is in the segment: say so, and keep the accounts. Wants the lock."""
+        totals, losses = self.totals.copy(), self.losses.copy()
+        losses.settle(told)
+        totals.written += len(batch.lines)
+        totals.written_bytes += batch.bytes
+        rotated = self.rotated or segment[0] != ring.segment
+        generation = ring.prepare(*batch.ends, *segment, losses.reported)
+        # No call from here on: an exception of the host between two of these would have the batch written twice.
+        ring.words[_layout.W_GENERATION] = generation
+        ring.main.head, ring.nested.head = batch.ends
+        ring.segment, ring.segment_bytes = segment
+        self.totals, self.losses = totals, losses
+        self.rotated = rotated
+        self.not_before = 0.0
+        if batch.damaged_bytes:
+            self.drop("damage", batch.damaged_bytes)
 
     def _usable(self) -> Ring | None:
         """The ring to drain; where ours was taken away, a new one. Wants the lock."""
@@ -277,7 +288,8 @@ class Drain:
             self._suspicious = False
             if ring.exists(self.spool.rings_path):
                 return None
-        except (OSError, BluerockError):
+        except (OSError, BluerockError) as exc:
+            _guard.give_back(exc)
             return None
         return ring.main.head, ring.nested.head
 
@@ -298,12 +310,10 @@ class Drain:
 
     def _refused(self, exc: Exception) -> None:
         self.not_before = _stdlib.monotonic() + RETRY_DRAIN
-        if isinstance(exc, OSError):
-            # Was the directory removed? Then the ring may be gone with it.
-            self._suspicious = self._suspicious or exc.errno == errno.ENOENT
-            exc = explain(self.spool.path, exc)
+        # Was the directory removed? Then the ring may be gone with it.
+        self._suspicious = self._suspicious or isinstance(exc, FileNotFoundError)
         waiting = "; until then events wait in the ring, and are dropped when it is full" if self.mode == "mmap" else ""
-        self.outside.tell("drain", f"{exc}{waiting}")
+        self.outside.tell("drain", f"{explain(self.spool.path, exc)}{waiting}")
 
     # -- around it
 
@@ -315,7 +325,8 @@ class Drain:
                 return
             self.spool.recover(limit, self.outside.notices)
             swept = self.spool.sweep()
-        except (OSError, BluerockError):
+        except (OSError, BluerockError) as exc:
+            _guard.give_back(exc)
             return  # whoever is next tries again
         if swept.files:
             with self.lock:

@@ -47,17 +47,16 @@ class Losses:
             self.own = self.own[0] + events, self.own[1] + size
 
     def settle(self, told: dict[str, tuple[int, int]]) -> None:
-        """These are told now. Wants the recorder's lock."""
+        """These are told now."""
         for reason, (events, size) in told.items():
             before = self.pending.pop(reason)
             if before[0] > events:
                 self.pending[reason] = before[0] - events, before[1] - size
-        self.reported = self.reported_after(told)
+            if reason in self.OWN:
+                self.reported = self.reported[0] + events, self.reported[1] + size
 
-    def reported_after(self, told: dict[str, tuple[int, int]]) -> tuple[int, int]:
-        """``reported`` as it will be when these are told."""
-        events, size = self.reported
-        for reason in self.OWN:
-            more = told.get(reason, (0, 0))
-            events, size = events + more[0], size + more[1]
-        return events, size
+    def copy(self) -> Losses:
+        """As it is now."""
+        losses = Losses()
+        losses.pending, losses.own, losses.reported = dict(self.pending), self.own, self.reported
+        return losses

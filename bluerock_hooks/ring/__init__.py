@@ -11,7 +11,7 @@ import mmap
 import os
 import sys
 
-from .. import _clock, _stdlib
+from .. import _clock, _guard, _stdlib
 from . import _layout as at
 from ._directory import Directory, write_all
 from ._names import RING
@@ -98,10 +98,11 @@ class Ring:
         ring.segment = ring.segment_bytes = 0
         return ring
 
-    def commit(self, head: int, nested_head: int, segment: int, segment_bytes: int, reported: tuple[int, int]) -> None:
-        """What lies before the two heads is in the segment up to this size: true from one store to the next.
+    def prepare(self, head: int, nested_head: int, segment: int, segment_bytes: int, reported: tuple[int, int]) -> int:
+        """Get ready to say that what lies before the two heads is in the segment up to this size.
 
-        ``reported``: how many lost events, and their bytes, the segments tell of by now, in all.
+        ``reported``: how many lost events, and their bytes, the segments tell of then, in all. Gives the generation
+        that says so when it is stored in ``words[W_GENERATION]``; the heads and sizes of this object are to follow.
         """
         words = self.words
         generation = words[at.W_GENERATION] + 1
@@ -109,10 +110,15 @@ class Ring:
         for index, value in enumerate((head, nested_head, segment, segment_bytes, *reported), slot):
             words[index] = value
         words[at.W_HEARTBEAT] = since_boot_ns()
-        words[at.W_GENERATION] = generation
+        return generation
+
+    def commit(self, head: int, nested_head: int, segment: int, segment_bytes: int, reported: tuple[int, int]) -> None:
+        """``prepare`` and say it."""
+        generation = self.prepare(head, nested_head, segment, segment_bytes, reported)
+        # No call from here on: an exception of the host between two of these would have the batch written twice.
+        self.words[at.W_GENERATION] = generation
+        self.main.head, self.nested.head = head, nested_head
         self.segment, self.segment_bytes = segment, segment_bytes
-        self.main.free(head)
-        self.nested.free(nested_head)
 
     def lose(self, events: int, size: int) -> None:
         """Count lost events and their bytes where a recovery finds them."""
@@ -169,14 +175,16 @@ def _lock_hint(fd: int) -> None:
     live. Only a hint: it ends when the host closes our descriptors, and lives on in forked children."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return  # no locks on this file system
 
 
 def _keep_out_of_core_files(mapping: mmap.mmap) -> None:
     try:
         mapping.madvise(_DONT_DUMP)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError) as exc:
+        _guard.give_back(exc)
         return  # a kernel without it: core files then hold the events too
 
 

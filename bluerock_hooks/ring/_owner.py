@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from time import CLOCK_BOOTTIME, clock_gettime_ns
 
-from .. import _clock, _stdlib
+from .. import _clock, _guard, _stdlib
 from ._layout import WRITTEN
 
 TYPE_CHECKING = False
@@ -30,7 +30,8 @@ def pid_namespace() -> int:
     """Inode of this process's pid namespace, 0 where unknown."""
     try:
         return _stdlib.stat("/proc/self/ns/pid").st_ino
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return 0
 
 
@@ -61,13 +62,15 @@ def _mapped_here(stem: str) -> bool:
     """Does this process, in any of its interpreters, still map the ring? True where that cannot be told."""
     try:
         fd = _stdlib.open_fd("/proc/self/maps", 0x80000)  # O_RDONLY | O_CLOEXEC
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return True
     try:
         blocks = []
         while block := _stdlib.read_fd(fd, 65536):
             blocks.append(block)
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return True
     finally:
         _stdlib.close_fd(fd)
@@ -77,11 +80,13 @@ def _mapped_here(stem: str) -> bool:
 def _read_boot_id() -> bytes:
     try:
         fd = _stdlib.open_fd("/proc/sys/kernel/random/boot_id", 0x80000)
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return bytes(16)
     try:
         return bytes.fromhex(_stdlib.read_fd(fd, 64).decode("ascii").strip().replace("-", ""))
-    except (OSError, ValueError):
+    except (OSError, ValueError) as exc:
+        _guard.give_back(exc)
         return bytes(16)
     finally:
         _stdlib.close_fd(fd)

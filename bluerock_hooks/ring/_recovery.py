@@ -16,7 +16,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from .. import _stdlib
+from .. import _guard, _stdlib
 from ..errors import BluerockError, RingError
 from . import _layout as at
 from ._directory import Directory, write_all
@@ -92,7 +92,8 @@ def _locked(lock: int) -> bool:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return True  # no locks on this file system: see above
     return True
 
@@ -112,7 +113,8 @@ def _recover_one(rings: Directory, segments: Directory, name: str, notices: Noti
         _put_aside(rings, name, done)
     except FileNotFoundError:
         return  # its owner closed it just now
-    except (OSError, BluerockError):
+    except (OSError, BluerockError) as exc:
+        _guard.give_back(exc)
         done.failed += 1
     else:
         done.rings += 1
@@ -198,8 +200,8 @@ def _take(rings: Directory, segments: Directory, name: str, contents: RingConten
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False  # its owner's mapping holds the lock
-        except OSError:
-            pass
+        except OSError as exc:
+            _guard.give_back(exc)
         if contents.state != at.CLAIMED:
             _store(fd, at.W_CLAIMED, contents.ends[0])
             _store(fd, at.W_CLAIMED_NESTED, contents.ends[1])
@@ -241,5 +243,6 @@ def _put_aside(rings: Directory, name: str, done: Recovered) -> None:
         else:
             rings.rename(name, rings, name.removesuffix(RING) + CORRUPT)
         done.corrupt += 1
-    except (OSError, BluerockError):
+    except (OSError, BluerockError) as exc:
+        _guard.give_back(exc)
         done.failed += 1

@@ -217,13 +217,11 @@ class TwoWordProgress(Ring):
 
     __slots__ = ()
 
-    def commit(self, head: int, nested_head: int, segment: int, segment_bytes: int, reported: tuple[int, int]) -> None:
+    def prepare(self, head: int, nested_head: int, segment: int, segment_bytes: int, reported: tuple[int, int]) -> int:
         slot = _layout.W_SLOT[0]
         for index, value in enumerate((head, nested_head, segment, segment_bytes, *reported), slot):
             self.words[index] = value
-        self.segment, self.segment_bytes = segment, segment_bytes
-        self.main.free(head)
-        self.nested.free(nested_head)
+        return 0
 
 
 class CommitFirst(Region):

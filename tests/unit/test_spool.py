@@ -313,12 +313,9 @@ def release_lock(ring: Ring) -> None:
     """Up to 3.12 the mapping of this very process holds the lock that says it lives."""
     import fcntl
 
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            if os.readlink(f"/proc/self/fd/{name}").endswith(f"{ring.stem}.ring"):
-                fcntl.flock(int(name), fcntl.LOCK_UN)
-        except FileNotFoundError:
-            continue
+    for link in Path("/proc/self/fd").iterdir():
+        if link.is_symlink() and os.readlink(link).endswith(f"{ring.stem}.ring"):
+            fcntl.flock(int(link.name), fcntl.LOCK_UN)
 
 
 def test_a_ring_out_of_sight_is_left_as_long_as_it_shows_life(spool: Spool) -> None:
