@@ -41,7 +41,7 @@ def main() -> None:
     import msgspec
 
     from bluerock_hooks import _bootstrap
-    from bluerock_hooks.events import McpMessage, Request
+    from bluerock_hooks.events import McpMessage, Request, Span
 
     sensor = _bootstrap.sensor()
     assert sensor is not None
@@ -51,7 +51,7 @@ def main() -> None:
     message = {"id": 3, "method": "tools/call", "params": params}
     result = {"content": [{"type": "text", "text": "3"}], "structuredContent": {"result": 3}, "isError": False}
     answer = {"id": 3, "result": result}
-    request = Request(method="tools/call", tool="add", request_id=3, span_id="0123456789abcdef")
+    request = Span("tools/call", Request("tools/call", "add", 3, span_id="0123456789abcdef"), 0)
 
     def event(body: dict[str, object]) -> McpMessage:
         return McpMessage(

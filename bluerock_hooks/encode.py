@@ -12,7 +12,7 @@ import msgspec
 
 from . import _guard
 from ._envelope import ORIGIN, SCHEMA, SENSOR_ID
-from .events import Context, Event, Line, McpMessage, Meta, Process, Request
+from .events import Context, Event, Line, McpMessage, Meta, Process, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +44,8 @@ class Encoder:
         self._plans: dict[type, Plan] = {}
         self._process = Process(envelope.pid)
 
-    def line(self, event: Event, request: Request | None = None) -> bytes:
-        """``event`` as one line without its newline; ``request`` is what the event belongs to.
+    def line(self, event: Event, span: Span | None = None) -> bytes:
+        """``event`` as one line without its newline; ``span`` is what the event belongs to.
 
         The event is spent: its members are replaced by what may be kept of them.
         """
@@ -54,10 +54,10 @@ class Encoder:
             self._process = Process(envelope.pid)
         kind = type(event)
         event.meta = Meta(kind.NAME, kind.TYPE, ORIGIN, SCHEMA, SENSOR_ID, envelope.next_id(), envelope.component_id)
-        event.context = Context(self._process, request)
+        # What stands in for the Request is that Request, encoded before.
+        context = None if span is None else span.encoded or self._encode_span(span)
+        event.context = Context(self._process, context)  # type: ignore[arg-type]
         self._clean(event)
-        if request is not None:
-            self._clean(request)
         try:
             data = self._encode(Line(_now(_utc), event))
         except Exception as exc:
@@ -65,6 +65,10 @@ class Encoder:
             _guard.swallow("encode", exc)
             data = self._encode(Line(_now(_utc), _without_payload(event)))
         return data if len(data) <= self._limit else self._oversize(event, data)
+
+    def _encode_span(self, span: Span) -> msgspec.Raw:
+        span.encoded = msgspec.Raw(self._encode(self._clean(span.request)))
+        return span.encoded
 
     def _clean(self, struct: msgspec.Struct) -> msgspec.Struct:
         kind = type(struct)
@@ -124,7 +128,7 @@ class Encoder:
             # Hashed without its id: the same payload, sent again, has the same hash.
             payload = {key: value for key, value in event.message.items() if key != "id"}
             prefix = self._encode(event.message)[:_PREFIX].decode("utf-8", "ignore")
-            kept = {key: event.message[key] for key in ("id", "method") if key in event.message}
+            kept = {key: value for key, value in event.message.items() if key in ("id", "method")}
             event.message = {**kept, **self._stub(len(data), self._encode(payload)), "prefix": prefix}
             return self._encode(Line(_now(_utc), event))
         # No other kind has payload: cut to the envelope, which is bounded.

@@ -42,7 +42,7 @@ MessageEvent = Literal[
 ]
 
 
-class Meta(msgspec.Struct, omit_defaults=True):
+class Meta(msgspec.Struct, omit_defaults=True, gc=False):
     """What the event is and who recorded it; ``component_id`` with ``source_event_id`` is unique for ever."""
 
     name: str
@@ -56,13 +56,13 @@ class Meta(msgspec.Struct, omit_defaults=True):
     """Random UUID of this process."""
 
 
-class Process(msgspec.Struct):
+class Process(msgspec.Struct, gc=False):
     """The process that recorded the event."""
 
     pid: int
 
 
-class Request(msgspec.Struct, omit_defaults=True):
+class Request(msgspec.Struct, omit_defaults=True, gc=False):
     """The MCP request an event belongs to: the one it is part of, or the one whose handling caused it."""
 
     method: Known | None = None
@@ -76,14 +76,32 @@ class Request(msgspec.Struct, omit_defaults=True):
     """The request that was being served when this one was sent."""
 
 
-class Context(msgspec.Struct, omit_defaults=True):
+class Span:
+    """A request and, later, its response: what events belong to while it is open.
+
+    ``encoded`` is the request as it stands in ``context.mcp``, redacted and encoded when the first event needs it:
+    everything a tool call causes carries the same bytes.
+    """
+
+    __slots__ = ("cancelled", "encoded", "method", "request", "started")
+
+    def __init__(self, method: str, request: Request, started: int) -> None:
+        self.method = method
+        self.request = request
+        self.started = started
+        """Monotonic nanoseconds."""
+        self.cancelled = False
+        self.encoded: msgspec.Raw | None = None
+
+
+class Context(msgspec.Struct, omit_defaults=True, gc=False):
     """Where the event happened."""
 
     process: Process
     mcp: Request | None = None
 
 
-class Event(msgspec.Struct, omit_defaults=True, kw_only=True):
+class Event(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """What every event has. ``meta`` and ``context`` are filled in when it is recorded."""
 
     NAME: ClassVar[str] = ""
@@ -305,7 +323,7 @@ KINDS: tuple[type[Event], ...] = (
 )
 
 
-class Line(msgspec.Struct):
+class Line(msgspec.Struct, gc=False):
     """One line of the spool."""
 
     ts: datetime

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .config import Settings
     from .encode import Encoder
-    from .events import Event, Request
+    from .events import Event, Span
     from .hooks.mcp import McpHooks
     from .redact import Redactor
 
@@ -108,13 +108,13 @@ class Sensor:
         """Ids for requests and connections."""
         return self.envelope.new_id
 
-    def record(self, event: Event, request: Request | None = None) -> None:
-        """Record one event, as part of ``request``. Never raises an error of ours."""
+    def record(self, event: Event, span: Span | None = None) -> None:
+        """Record one event, as part of ``span``. Never raises an error of ours."""
         try:
-            self.recorder.check_process()
-            encoder = self._encoder
-            if encoder is not None:
-                self.recorder.emit(encoder.line(event, request))
+            recorder = self.recorder
+            recorder.check_process()
+            if self._encoder is not None:
+                recorder.emit(self._encoder.line(event, span))
         except Exception as exc:
             _guard.swallow("record", exc)
 
@@ -123,7 +123,7 @@ class Sensor:
         try:
             self.recorder.check_process()
             counts = self.recorder.counts()
-            fields = {
+            fields: dict[str, object] = {
                 "events": counts.events + 1,
                 "dropped": counts.dropped,
                 "bytes": counts.bytes,

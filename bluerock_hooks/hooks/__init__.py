@@ -7,13 +7,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from ..events import Event, Request
+    from ..events import Event, Span
 
     class Recording(Protocol):
         """What a hook needs of the sensor. Neither member ever raises an error of ours."""
 
-        def record(self, event: Event, request: Request | None = None) -> None:
-            """Record ``event`` as part of ``request``."""
+        def record(self, event: Event, span: Span | None = None) -> None:
+            """Record ``event`` as part of ``span``."""
 
         @property
         def new_id(self) -> Callable[[], str]:

@@ -10,8 +10,8 @@ from contextvars import ContextVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..events import Request
+    from ..events import Span
 
-CURRENT: ContextVar[Request | None] = ContextVar("bluerock_request", default=None)
+CURRENT: ContextVar[Span | None] = ContextVar("bluerock_request", default=None)
 
 current = CURRENT.get

@@ -21,8 +21,12 @@ def encoder() -> Encoder:
     return Encoder(Envelope(), Redactor(), LIMIT, lambda: b"k" * 32)
 
 
-def line(event: events.Event, request: events.Request | None = None) -> dict[str, Any]:
-    decoded = json.loads(encoder().line(event, request))
+def span(request: events.Request) -> events.Span:
+    return events.Span(str(request.method), request, 0)
+
+
+def line(event: events.Event) -> dict[str, Any]:
+    decoded = json.loads(encoder().line(event))
     assert isinstance(decoded, dict)
     return decoded
 
@@ -65,7 +69,7 @@ def _sample(info: msgspec.inspect.Type) -> Any:
 def test_a_secret_in_any_text_of_any_event_is_redacted(kind: type[events.Event]) -> None:
     event = secretive(kind)
     assert isinstance(event, events.Event)
-    data = encoder().line(event, events.Request(method="tools/call", tool=f"tool {SECRET}"))
+    data = encoder().line(event, span(events.Request(method="tools/call", tool=f"tool {SECRET}")))
     assert SECRET.encode() not in data
     assert SECRET[10:40].encode() not in data
 
@@ -91,7 +95,7 @@ def test_events_are_numbered_without_a_gap_and_request_ids_are_kept_as_they_are(
     shared = encoder()
     numbers, ids = [], []
     for request_id in (0, "0", 2**53, "a-b", "9f1c6a522f6e4a3b9f350b9a1c2d3e4f"):
-        event = json.loads(shared.line(message(id=request_id), events.Request(request_id=request_id)))["event"]
+        event = json.loads(shared.line(message(id=request_id), span(events.Request(request_id=request_id))))["event"]
         numbers.append(event["meta"]["source_event_id"])
         ids.append((event["id"], event["context"]["mcp"]["request_id"]))
         assert ids[-1] == (request_id, request_id)

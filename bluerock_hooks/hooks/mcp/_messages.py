@@ -69,17 +69,13 @@ class WriteTap(ObjectProxy):
 
 
 def observe(connection: Connection, item: Any, inbound: bool) -> None:
-    """Show what passed a stream to ``connection``: a SessionMessage, a bare message (1.6), or an exception."""
+    """Show what passed a stream to ``connection``: a SessionMessage, or an exception of the transport."""
     try:
-        message = getattr(item, "message", item)
-        members = vars(message)
+        members = item.message.__dict__
         root = members.get("root")
-        if root is not None:  # 1.x: a root model around the message; 2.x: the message itself
-            members = vars(root)
-        if "method" in members or "id" in members:
-            connection.message(members, inbound)
+        # 1.x: a root model around the message; 2.x: the message itself.
+        connection.message(members if root is None else root.__dict__, inbound)
     except Exception as exc:
-        # A stream also carries exceptions of the transport; slots, plain values: nothing we know how to read.
         if not isinstance(item, Exception):
             _guard.swallow("mcp.tap", exc)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ... import _guard, _stdlib
-from ...events import McpMessage, McpSessionCreated, McpSessionTerminated, Request
+from ...events import McpMessage, McpSessionCreated, McpSessionTerminated, Request, Span
 from .._attribution import current
 
 if TYPE_CHECKING:
@@ -34,18 +34,6 @@ _NAMES: dict[tuple[Role, bool], tuple[Any, Any, Any]] = {
 }
 
 
-class Span:
-    """A request that waits for its response."""
-
-    __slots__ = ("cancelled", "method", "request", "started")
-
-    def __init__(self, method: str, request: Request) -> None:
-        self.method = method
-        self.request = request
-        self.started = _monotonic_ns()
-        self.cancelled = False
-
-
 class Connection:
     """One side of one MCP connection.
 
@@ -58,6 +46,7 @@ class Connection:
         "_received",
         "_recording",
         "_sent",
+        "_session_id",
         "_source",
         "_started",
         "client_name",
@@ -81,20 +70,24 @@ class Connection:
         self.owner_name: Callable[[], str | None] | None = None
         self.wire_method: str | None = None
         self._client_session: Callable[[], str | None] | None = None
+        self._session_id: str | None = None
         self._sent: dict[int | str, Span] = {}
         self._received: dict[int | str, Span] = {}
         self._started = _monotonic_ns()
 
     def session_from(self, source: Callable[[], str | None]) -> None:
         """Where to ask for the session id of an HTTP client; it is not known before the first response."""
-        self._client_session = source
+        if self.endpoint.kind in ("http", "unknown"):
+            self._client_session = source
 
     @property
     def session_id(self) -> str | None:
         """The protocol's session id, ``None`` where the transport has none."""
-        if self.endpoint.session_id is None and self._client_session is not None:
-            self.endpoint.session_id = self._client_session()
-        return self.endpoint.session_id
+        if self._session_id is None:
+            self._session_id = self.endpoint.session_id
+            if self._session_id is None and self._client_session is not None:
+                self._session_id = self._client_session()
+        return self._session_id
 
     def received(self, request_id: object) -> Span | None:
         """The open request of the peer with this id."""
@@ -125,7 +118,9 @@ class Connection:
         """Record one JSON-RPC message that passed this side, ``inbound`` or outbound."""
         try:
             method = members.get("method")
-            request_id = _plain_id(members.get("id"))
+            request_id = members.get("id")
+            if type(request_id) is not int:
+                request_id = _plain_id(request_id)
             if method is None:
                 self._response(members, request_id, inbound)
             elif request_id is None:
@@ -139,31 +134,36 @@ class Connection:
 
     def _request(self, method: str, request_id: int | str, params: Any, inbound: bool) -> None:
         parent = current()
-        request = Request(
-            method=method,
-            tool=_subject(params),
-            request_id=request_id,
-            session_id=self.session_id,
-            span_id=self._recording.new_id(),
-            parent_span_id=parent.span_id if parent is not None else None,
+        span = Span(
+            method,
+            Request(
+                method,
+                _subject(params),
+                request_id,
+                self.session_id,
+                self._recording.new_id(),
+                parent.request.span_id if parent is not None else None,
+            ),
+            _monotonic_ns(),
         )
         waiting = self._received if inbound else self._sent
         if len(waiting) >= _MAX_OPEN:
             del waiting[next(iter(waiting))]
-        waiting[request_id] = Span(method, request)
+        waiting[request_id] = span
         message: dict[str, Any] = {"id": request_id, "method": method}
         trace_parent = None
         if params is not None:
             message["params"] = params
-            meta = params.get("_meta") if type(params) is dict else None
-            if type(meta) is dict:
-                trace_parent = _text(meta.get("traceparent"))
-                self._learn_from_meta(meta)
-            if method == "initialize":
-                self._learn(params)
+            if type(params) is dict:
+                meta = params.get("_meta")
+                if type(meta) is dict:
+                    trace_parent = _text(meta.get("traceparent"))
+                    self._learn_from_meta(meta)
+                if method == "initialize":
+                    self._learn(params)
         event = self._event(0, inbound, request_id, method, message)
         event.trace_parent = trace_parent
-        self._recording.record(event, request)
+        self._recording.record(event, span)
 
     def _notification(self, method: str, params: Any, inbound: bool) -> None:
         if method == "notifications/cancelled" and type(params) is dict:
@@ -197,7 +197,7 @@ class Connection:
         event.outcome = _outcome(result, error is not None, code, span)
         if span is not None:
             event.duration_ms = _elapsed_ms(span.started)
-        self._recording.record(event, span.request if span is not None else current())
+        self._recording.record(event, span if span is not None else current())
 
     def _event(
         self, kind: int, inbound: bool, request_id: int | str | None, method: str | None, message: dict[str, Any]
@@ -239,6 +239,11 @@ class Connection:
             self.client_name = _name_in(meta[CLIENT_INFO]) or self.client_name
         if SERVER_INFO in meta:
             self.server_name = _name_in(meta[SERVER_INFO]) or self.server_name
+
+
+def unpaired(recording: Recording, method: str, request_id: int | str) -> Span:
+    """A span for a request whose message was not seen here: what it causes still belongs together."""
+    return Span(method, Request(method=method, request_id=request_id, span_id=recording.new_id()), _monotonic_ns())
 
 
 def _plain_id(value: object) -> int | str | None:

@@ -6,15 +6,15 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ... import _guard
-from ...events import Request
 from .._attribution import CURRENT
 from .._patch import argument
 from ._messages import connection_of, tapped
-from ._sessions import Connection
+from ._sessions import Connection, unpaired
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from ...events import Span
     from .. import Recording
     from ._transports import Streams
 
@@ -65,7 +65,7 @@ class Sessions:
         async def _handle_request(self_: Any, *args: Any, **kwargs: Any) -> Any:
             token = None
             try:
-                token = CURRENT.set(self._request(args, kwargs))
+                token = CURRENT.set(self._span(args, kwargs))
             except Exception as exc:
                 _guard.swallow("mcp.handle_request", exc)
             try:
@@ -88,13 +88,13 @@ class Sessions:
             connection.session_from(lambda: streams.http_session(write))
         return connection
 
-    def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+    def _span(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span:
         message, request = argument(args, kwargs, 0, "message"), argument(args, kwargs, 1, "req")
         connection = connection_of(argument(args, kwargs, 2, "session"))
         span = connection.received(message.request_id) if connection is not None else None
         if span is not None:
-            return span.request
-        return Request(method=str(request.method), request_id=message.request_id, span_id=self._recording.new_id())
+            return span
+        return unpaired(self._recording, str(request.method), message.request_id)
 
 
 def _server_name(session: weakref.ref[Any]) -> Callable[[], str | None]:

@@ -6,17 +6,18 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from ... import _guard
-from ...events import ConnectTarget, McpClientConnect, Request
+from ...events import ConnectTarget, McpClientConnect
 from .._attribution import CURRENT, current
 from .._patch import argument
 from ._exchange import Exchange
 from ._messages import connection_of, tapped
-from ._sessions import Connection
+from ._sessions import Connection, unpaired
 from ._transports import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from ...events import Span
     from .. import Recording
     from ._transports import Streams
 
@@ -235,9 +236,9 @@ class Dispatchers:
         async def _on_request(self_: Any, *args: Any, **kwargs: Any) -> Any:
             token = None
             try:
-                request = self._request(self_, args, kwargs)
-                if request is not None:
-                    token = CURRENT.set(request)
+                span = self._span(self_, args, kwargs)
+                if span is not None:
+                    token = CURRENT.set(span)
             except Exception as exc:
                 _guard.swallow("mcp.on_request", exc)
             try:
@@ -248,12 +249,12 @@ class Dispatchers:
 
         return _on_request
 
-    def _request(self, runner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
+    def _span(self, runner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span | None:
         dctx, method = argument(args, kwargs, 0, "dctx"), argument(args, kwargs, 1, "method")
         inner = getattr(dctx, "_inner", dctx)  # the 2026 entries wrap the context to refuse server requests
         connection = connection_of(getattr(inner, "_dispatcher", None)) or _SERVING.get()
         if connection is None:
-            return Request(method=method, request_id=dctx.request_id, span_id=self._recording.new_id())
+            return unpaired(self._recording, method, dctx.request_id)
         if connection.server_name is None:
             name = getattr(getattr(runner, "server", None), "name", None)
             connection.server_name = name if type(name) is str else None
@@ -261,8 +262,8 @@ class Dispatchers:
             return CURRENT.get()  # the SDK asks the server's own tools/list before a tools/call: no request of the peer
         span = connection.received(dctx.request_id)
         if span is not None:
-            return span.request
-        return Request(method=method, request_id=dctx.request_id, span_id=self._recording.new_id())
+            return span
+        return unpaired(self._recording, method, dctx.request_id)
 
 
 def _role(on_request: Any) -> Any:
