@@ -16,7 +16,7 @@ def utc_text(ns: int) -> str:
 
 
 def process_ticks(pid: int) -> tuple[int, int]:
-    """Parent pid and start tick of a process, ``(0, 0)`` where ``/proc`` does not say.
+    """Parent pid and start tick of a process, ``(0, 0)`` where ``/proc`` does not say and for one that has ended.
 
     A pid alone names no process: numbers are reused. Pid and start tick together do, within one boot and one pid
     namespace.
@@ -34,6 +34,10 @@ def process_ticks(pid: int) -> tuple[int, int]:
     # The command name may hold spaces and parentheses: fields are counted from the last ")".
     fields = text[text.rfind(b")") + 2 :].split()
     try:
+        # Ended, and nobody has asked for its status: the first process of a container often never does. A process whose
+        # first thread has ended looks the same, but for its threads.
+        if fields[0] in (b"Z", b"X") and int(fields[17]) <= 1:
+            return 0, 0
         return int(fields[1]), int(fields[19])
     except (IndexError, ValueError):
         return 0, 0

@@ -91,25 +91,31 @@ class Recorder:
     def emit(self, line: bytes) -> bool:
         """Record one event, a JSON object without newline. False where it was dropped, which is counted."""
         done = False
+        drain = self._drain
         try:
             if not _word[0]:
                 _forkpage.new_process()
+                drain = self._drain
             me = _get_ident()
             inside = self.inside
             if me in inside:
                 return self._nested(line)
             try:
                 inside.add(me)
-                drain = self._drain
                 with drain.lock:
                     done = drain.put(line)
-                if not done:
+                if not done and drain is self._drain:  # else a signal handler forked just now, and this is the child
                     done = self._slow(line)
             finally:
                 inside.discard(me)
             if self._parked:
                 self._unpark()
         except Exception as exc:
+            if drain is not self._drain:
+                # A signal handler forked, and the interrupted call goes on here in the child: its ring is the parent's,
+                # every store into it fails, and the parent records the event.
+                _guard.give_back(exc)
+                return False
             if not done:
                 self._enter(self._drop, "error", line)
             _guard.swallow("recorder.emit", exc)

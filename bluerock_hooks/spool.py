@@ -11,7 +11,7 @@ import os
 
 from . import _guard, _stdlib
 from .errors import BluerockError, RingError, SpoolError
-from .ring import RingContents, owner_state, read_ring
+from .ring import RingContents, _forkpage, owner_state, read_ring
 from .ring._directory import Directory, make, write_all
 from .ring._names import RING, pid_of, segment_name, segment_parts
 from .ring._recovery import CORRUPT, HALF_MADE_NS, PART, Recovered, recover_rings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Recovered", "SegmentInfo", "Spool", "Swept", "owner_state", "stem_of"]
 
 MOST_SEGMENTS = 4096
+_births = _forkpage.births
 _MOST_CORRUPT = 16
 _STAMP = ".sweep"
 _KEY = "digest.key"
@@ -101,8 +102,10 @@ class Spool:
 
     # -- segments
 
-    def append(self, stem: str, number: int, offset: int, blob: bytes) -> bool:
+    def append(self, stem: str, number: int, offset: int, blob: bytes, birth: int | None = None) -> bool:
         """Write ``blob`` at ``offset`` of a segment; what lay behind was never committed and goes.
+
+        ``birth``: the process that may do so, as in ``Ring.birth``; a child forked meanwhile gets a SpoolError.
 
         ``offset`` 0 makes the segment. False, and nothing is written, where the segment is shorter than that: somebody
         deleted or emptied it. OSError, SpoolError; then the segment is as before.
@@ -116,6 +119,9 @@ class Spool:
                 size = _stdlib.fstat(fd).st_size
                 if size < offset:
                     return False
+                # No call between this question and what it allows. Writing what the parent writes does no harm.
+                if birth is not None and birth != _births[0]:
+                    raise SpoolError("this process was forked in the middle of a write")
                 if size > offset:
                     _stdlib.ftruncate(fd, offset)
                 _write_or_undo(fd, blob, offset)

@@ -115,9 +115,9 @@ def write(spool: Spool, ring: Ring, lines: list[bytes]) -> tuple[int, int]:
     number, offset = ring.segment, ring.segment_bytes
     if offset and offset + len(blob) > spool.segment_bytes:
         number, offset = number + 1, 0
-    if not spool.append(ring.stem, number, offset, blob):
+    if not spool.append(ring.stem, number, offset, blob, ring.birth):
         number, offset = number + 1, 0  # somebody deleted or emptied the segment: go on in another
-        if not spool.append(ring.stem, number, offset, blob):
+        if not spool.append(ring.stem, number, offset, blob, ring.birth):
             raise FileNotFoundError(2, "No such file or directory", spool.path)
     return number, offset + len(blob)
 
@@ -243,13 +243,14 @@ class Drain:
                     segment = write(self.spool, ring, lines)
                 except (OSError, BluerockError) as exc:
                     _guard.give_back(exc)
-                    self._refused(exc)
+                    if self.ring is ring:  # else a signal handler forked meanwhile: this is the child
+                        self._refused(exc)
                     return 0
             elif not batch.damaged_bytes:
                 return 0
             with self.lock:
                 if self.ring is not ring:
-                    return 0  # a signal handler forked meanwhile: this is the child, and the ring the parent's
+                    return 0  # the same: the ring is the parent's
                 self._publish(ring, batch, segment, told)
             return len(batch.lines)
 
@@ -363,9 +364,8 @@ class Drain:
         return counts
 
     def abandon(self) -> None:
-        """In a forked child: the ring is the parent's."""
-        if self.ring is not None:
-            self.ring.abandon()
+        """In a forked child: the ring is the parent's. A call that goes on in the child finds nothing any more."""
+        self._let_go()
 
 
 def _refuse(_line: bytes) -> bool:

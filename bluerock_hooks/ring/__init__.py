@@ -12,6 +12,7 @@ import os
 import sys
 
 from .. import _clock, _guard, _stdlib
+from . import _forkpage
 from . import _layout as at
 from ._directory import Directory, write_all
 from ._names import RING
@@ -33,9 +34,11 @@ class Ring:
     Methods make no system calls (but ``create`` and ``declare``) and want the caller's lock.
     """
 
-    __slots__ = ("largest", "main", "name", "nested", "segment", "segment_bytes", "state", "stem", "words")
+    __slots__ = ("birth", "largest", "main", "name", "nested", "segment", "segment_bytes", "state", "stem", "words")
 
     def __init__(self, stem: str, state: int, words: memoryview, memory: at.Memory) -> None:
+        self.birth = _forkpage.births[0]
+        """Which process made it: a child forked since must not write to its segments."""
         self.stem = stem
         self.name = stem + RING
         self.state = state
@@ -60,7 +63,7 @@ class Ring:
         try:
             # A sparse page on a full disk is SIGBUS at the first store: take the space now or refuse.
             _stdlib.fallocate(fd, 0, size)
-            _lock_hint(fd)
+            locked = _lock(fd)
             keep_no_descriptor = {"trackfd": False} if sys.version_info >= (3, 13) else {}
             mapping = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, **keep_no_descriptor)
         except BaseException:  # also the host's, from a signal handler: half a ring must not stay
@@ -70,6 +73,7 @@ class Ring:
             _stdlib.close_fd(fd)
         _immortal.append(mapping)
         words = memoryview(mapping).cast("Q")
+        words[at.W_LOCKED] = int(locked)
         for index, value in header:
             words[index] = value
         _keep_out_of_core_files(mapping)
@@ -92,6 +96,7 @@ class Ring:
         finally:
             _stdlib.close_fd(fd)
         ring = cls.__new__(cls)
+        ring.birth = _forkpage.births[0]
         ring.stem, ring.name, ring.state, ring.words, ring.largest = stem, stem + RING, at.WRITTEN, words, 0
         ring.main = ring.nested = at.Region(words, buffer, 0, 1)
         ring.main.abandon()
@@ -104,12 +109,17 @@ class Ring:
         ``reported``: how many lost events, and their bytes, the segments tell of then, in all. Gives the generation
         that says so when it is stored in ``words[W_GENERATION]``; the heads and sizes of this object are to follow.
         """
+        now = since_boot_ns()
+        # No call, no loop from here on: a child that is forked by a signal handler must not resume amid these stores.
         words = self.words
         generation = words[at.W_GENERATION] + 1
         slot = at.W_SLOT[generation & 1]
-        for index, value in enumerate((head, nested_head, segment, segment_bytes, *reported), slot):
-            words[index] = value
-        words[at.W_HEARTBEAT] = since_boot_ns()
+        words[slot] = head
+        words[slot + 1] = nested_head
+        words[slot + 2] = segment
+        words[slot + 3] = segment_bytes
+        words[slot + 4], words[slot + 5] = reported
+        words[at.W_HEARTBEAT] = now
         return generation
 
     def commit(self, head: int, nested_head: int, segment: int, segment_bytes: int, reported: tuple[int, int]) -> None:
@@ -156,7 +166,8 @@ class Ring:
         return words[at.W_CLAIMED], words[at.W_CLAIMED_NESTED]
 
     def abandon(self) -> None:
-        """Touch the mapping never again."""
+        """Touch the mapping never again: what still tries fails."""
+        self.words = at.GONE
         self.main.abandon()
         self.nested.abandon()
 
@@ -170,14 +181,15 @@ def _whole(size: int) -> int:
     return max(4096, size + 4095 & -4096)
 
 
-def _lock_hint(fd: int) -> None:
-    """Where the mapping keeps a copy of the descriptor (up to 3.12), a lock on it says to other pid namespaces that we
-    live. Only a hint: it ends when the host closes our descriptors, and lives on in forked children."""
+def _lock(fd: int) -> bool:
+    """Lock the file for as long as it is mapped: a mapping keeps the open file, and so its lock, also when every
+    descriptor is closed. Whoever gets the lock knows that the owner and its forked children are gone."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as exc:
         _guard.give_back(exc)
-        return  # no locks on this file system
+        return False  # no locks on this file system
+    return True
 
 
 def _keep_out_of_core_files(mapping: mmap.mmap) -> None:

@@ -53,6 +53,10 @@ word = _make()
 """``word[0]`` is 0 in a child that has not called ``arm``."""
 
 
+births = [0]
+"""How many forks lie between this process and the first."""
+
+
 def arm() -> None:
     """From now on this process is the one."""
     word[0] = 1
@@ -75,6 +79,7 @@ def enlist(member: Member) -> None:
 
 def new_process() -> None:
     """In a child, before anything else of ours happens there; once, whoever notices first."""
+    births[0] += 1
     members = _living()
     for member in members:
         member.abandon()

@@ -8,6 +8,7 @@ One file a process, little endian, in 64-bit words::
     +--------------------------------------------------------+------------------------+---------------+
       magic (stored last)   version   capacity   nested capacity
       pid   start tick   boot id (2)   pid namespace   uid   wall ns   boot ns      who owns it
+      locked                the owner's mapping holds a lock on the file
       state   heartbeat   lost events   lost bytes   claimed ends (2)
       GENERATION            the one word that publishes drain progress; slot in force = generation & 1
       slot 0, slot 1:       head   nested head   segment number   segment bytes   reported events   reported bytes
@@ -49,6 +50,7 @@ VERSION = 1
 HEADER = 4096
 
 (W_MAGIC, W_VERSION, W_CAPACITY, W_NESTED, W_PID, W_START, W_BOOT, W_BOOT2, W_PIDNS, W_UID, W_WALL, W_SINCE) = range(12)
+W_LOCKED = 12
 W_STATE, W_HEARTBEAT, W_LOST, W_LOST_BYTES, W_CLAIMED, W_CLAIMED_NESTED, W_GENERATION = range(16, 23)
 W_SLOT = (32, 40)
 SLOT_WORDS = 6
@@ -59,7 +61,7 @@ NO_SEGMENT = (1 << 64) - 1  # segment number of a WRITTEN ring: nothing says how
 PADDING = 0xFFFFFFFF
 QUICK = 5120  # zlib.crc32 lets go of the GIL above this many bytes
 
-_GONE = memoryview(bytes(0)).cast("Q")
+GONE = memoryview(bytes(0)).cast("Q")  # every store into it fails
 
 
 def checksum(data: bytes) -> int:
@@ -133,18 +135,19 @@ class Region:
         if not 0 < size <= QUICK:
             return False
         word = crc32(line) << 32 | size
-        # No call from here on: the interpreter looks for signals after calls only, so a handler (which may emit, raise,
-        # or fork) never finds this record half made, nor does a forked child resume in the middle of it.
         tail = self.tail
         after = tail + (size + 31 & -16)
         if after > self.soft:
             return False
         at = tail + self.shift
         index = at >> 3
-        words = self.words
         position = tail + 1
-        if words[index + 1] == position:
+        if self.words[index + 1] == position:
             return False  # committed, but an exception came before the tail moved on: see heal()
+        # No call and no jump from here on: the interpreter looks for signals only there (and 3.10 at jumps), so that a
+        # handler, which may emit, raise or fork, never finds this record half made, nor does a forked child resume in
+        # the middle of it.
+        words = self.words
         words[index] = 0
         self.memory[at + 16 : at + 16 + size] = line
         words[index + 1] = position
@@ -190,14 +193,16 @@ class Region:
     def abandon(self) -> None:
         """Touch the mapping never again: in a forked child it is the parent's."""
         self.soft = self.bound = -1
-        self.words = self.memory = _GONE  # type: ignore[assignment]
+        self.words = self.memory = GONE  # type: ignore[assignment]
 
     def _store(self, position: int, data: bytes, word: int) -> None:
+        size = len(data)
+        # As in put(): no call and no jump from here on.
+        words, memory = self.words, self.memory
         at = self.base + position % self.capacity
         index = at >> 3
-        words = self.words
         words[index] = 0
-        self.memory[at + 16 : at + 16 + len(data)] = data
+        memory[at + 16 : at + 16 + size] = data
         words[index + 1] = position + 1
         words[index] = word
 

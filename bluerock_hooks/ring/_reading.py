@@ -29,6 +29,7 @@ class RingContents:
         "generation",
         "heartbeat",
         "inode",
+        "locked",
         "lost",
         "lost_bytes",
         "mtime_ns",
@@ -52,6 +53,8 @@ class RingContents:
         self.boot = words[at.W_BOOT : at.W_BOOT2 + 1].tobytes()
         self.state = words[at.W_STATE]
         """1 records are in the ring, 2 every event was written at once, 3 taken by a recovery."""
+        self.locked = words[at.W_LOCKED] == 1
+        """As long as somebody maps it, the file is locked."""
         self.heartbeat = words[at.W_HEARTBEAT]
         """Nanoseconds since boot when the owner last did something slow."""
         self.capacity = words[at.W_CAPACITY], words[at.W_NESTED]

@@ -21,7 +21,7 @@ from ..errors import BluerockError, RingError
 from . import _layout as at
 from ._directory import Directory, write_all
 from ._names import RING, segment_name, segment_parts
-from ._owner import owner_state
+from ._owner import boot_id, owner_state
 from ._reading import RingContents, read_ring
 
 TYPE_CHECKING = False
@@ -80,8 +80,7 @@ def recover_rings(
                 break
             if name.endswith(RING):
                 _recover_one(rings, segments, name, notices, done)
-        # A forked child may hold the same open file: give the lock back by name, not by closing.
-        fcntl.flock(lock, fcntl.LOCK_UN)
+        _unlock(lock)
     finally:
         _stdlib.close_fd(lock)
     return done
@@ -96,6 +95,14 @@ def _locked(lock: int) -> bool:
         _guard.give_back(exc)
         return True  # no locks on this file system: see above
     return True
+
+
+def _unlock(lock: int) -> None:
+    """Explicitly: a child forked meanwhile has the same open file, and would keep the lock."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_UN)
+    except OSError as exc:
+        _guard.give_back(exc)
 
 
 def _recover_one(rings: Directory, segments: Directory, name: str, notices: Notices | None, done: Recovered) -> None:
@@ -186,22 +193,19 @@ def _cut_torn_line(segments: Directory, stem: str) -> None:
 
 
 def _take(rings: Directory, segments: Directory, name: str, contents: RingContents) -> bool:
-    """Claim the ring of a process we cannot see, if it gave no sign of life for long. False: leave it.
+    """Claim the ring of a process we cannot see, if nobody maps it or it gave no sign of life for long.
 
     Should the owner live after all, it finds the claim at its next drain and goes on in a new ring behind what we took.
     """
     if contents.state == at.WRITTEN:
         return contents.age_ns() > ABANDONED_NS and not _written_lately(segments, contents.stem)
-    if contents.age_ns() < STALE_NS:
-        return False
     fd = rings.open(name, os.O_RDWR)
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False  # its owner's mapping holds the lock
-        except OSError as exc:
-            _guard.give_back(exc)
+        if not _locked(fd):
+            return False  # it is mapped
+        # On this machine the lock is proof; elsewhere, and where there are no locks, only time tells.
+        if not (contents.locked and contents.boot == boot_id()) and contents.age_ns() < STALE_NS:
+            return False
         if contents.state != at.CLAIMED:
             _store(fd, at.W_CLAIMED, contents.ends[0])
             _store(fd, at.W_CLAIMED_NESTED, contents.ends[1])

@@ -284,6 +284,18 @@ def test_a_pid_that_is_gone_is_dead(spool: Spool) -> None:
     assert owner_state(read_ring(path_of(spool))) == "dead"
 
 
+def test_a_process_that_nobody_buries_is_dead(spool: Spool) -> None:
+    new_ring(spool)
+    child = os.fork()
+    if child == 0:
+        new_ring(spool, "1-ab")
+        os._exit(0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    assert Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    assert owner_state(read_ring(path_of(spool, "1-ab"))) == "dead"
+    os.waitpid(child, 0)
+
+
 def test_another_pid_namespace_is_out_of_sight(spool: Spool) -> None:
     new_ring(spool)
     store(path_of(spool), _layout.W_PIDNS, 1)

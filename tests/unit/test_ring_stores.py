@@ -73,7 +73,7 @@ class TapeSpool:
     def __init__(self, tape: list[Op]) -> None:
         self.tape = tape
 
-    def append(self, stem: str, number: int, offset: int, blob: bytes) -> bool:
+    def append(self, stem: str, number: int, offset: int, blob: bytes, birth: int) -> bool:
         self.tape.append(("cut", number, offset))
         third = max(1, len(blob) // 3)
         for start in range(0, len(blob), third):

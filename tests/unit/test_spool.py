@@ -301,6 +301,7 @@ def test_events_written_without_a_ring_lose_at_most_half_a_line(spool: Spool) ->
 
 
 def out_of_sight(spool: Spool, quiet_ns: int) -> Ring:
+    """The ring of a process in another pid namespace."""
     ring = new_ring(spool)
     ring.main.put(event(0))
     path = spool.rings()[0]
@@ -309,36 +310,39 @@ def out_of_sight(spool: Spool, quiet_ns: int) -> Ring:
     return ring
 
 
-def release_lock(ring: Ring) -> None:
-    """Up to 3.12 the mapping of this very process holds the lock that says it lives."""
-    import fcntl
-
-    for link in Path("/proc/self/fd").iterdir():
-        if link.is_symlink() and os.readlink(link).endswith(f"{ring.stem}.ring"):
-            fcntl.flock(int(link.name), fcntl.LOCK_UN)
-
-
-def test_a_ring_out_of_sight_is_left_as_long_as_it_shows_life(spool: Spool) -> None:
-    release_lock(out_of_sight(spool, 0))
+def test_a_ring_out_of_sight_that_is_mapped_is_left(spool: Spool) -> None:
+    """The lock lives as long as the mapping, however old the last sign of life, and without any descriptor."""
+    out_of_sight(spool, 1 << 60)
     assert spool.recover().left == 1
+    child = os.fork()
+    if child == 0:
+        os.closerange(3, 1024)
+        done = spool.recover()
+        os._exit(0 if done.left == 1 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_ring_out_of_sight_that_nobody_maps_is_recovered(spool: Spool) -> None:
+    """A container was killed, its successor has another pid namespace and the same volume."""
+    out_of_sight(spool, 0)
+    path = spool.rings()[0]
+    shutil.copy(path, path + ".copy")
+    os.replace(path + ".copy", path)
+    os.chmod(path, 0o600)
+    assert spool.recover().events == 1
+    assert numbers(lines_of(spool)) == [0]
+
+
+def test_without_locks_only_time_tells(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*args: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(_recovery.fcntl, "flock", no_locks)
+    ring = out_of_sight(spool, 0)
+    assert ring.words[_layout.W_LOCKED] == 0
     assert spool.recover().left == 1
-
-
-def test_a_ring_out_of_sight_that_is_locked_is_left(spool: Spool) -> None:
-    import fcntl
-
-    ring = out_of_sight(spool, 1 << 60)
-    release_lock(ring)
-    with open(spool.rings()[0], "rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        assert spool.recover().left == 1
-
-
-def test_a_ring_out_of_sight_that_is_quiet_is_taken_and_says_so(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_recovery, "STALE_NS", 0)
-    ring = out_of_sight(spool, 1)
-    release_lock(ring)
     assert ring.claimed() is None
+    monkeypatch.setattr(_recovery, "STALE_NS", 0)
     assert spool.recover().events == 1
     assert ring.claimed() == (ring.main.tail, 0)
     assert numbers(lines_of(spool)) == [0]
