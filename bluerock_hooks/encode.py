@@ -54,9 +54,7 @@ class Encoder:
             self._process = Process(envelope.pid)
         kind = type(event)
         event.meta = Meta(kind.NAME, kind.TYPE, ORIGIN, SCHEMA, SENSOR_ID, envelope.next_id(), envelope.component_id)
-        # What stands in for the Request is that Request, encoded before.
-        context = None if span is None else span.encoded or self._encode_span(span)
-        event.context = Context(self._process, context)  # type: ignore[arg-type]
+        event.context = Context(self._process, None if span is None else span.request)
         self._clean(event)
         try:
             data = self._encode(Line(_now(_utc), event))
@@ -65,10 +63,6 @@ class Encoder:
             _guard.swallow("encode", exc)
             data = self._encode(Line(_now(_utc), _without_payload(event)))
         return data if len(data) <= self._limit else self._oversize(event, data)
-
-    def _encode_span(self, span: Span) -> msgspec.Raw:
-        span.encoded = msgspec.Raw(self._encode(self._clean(span.request)))
-        return span.encoded
 
     def _clean(self, struct: msgspec.Struct) -> msgspec.Struct:
         kind = type(struct)

@@ -66,8 +66,8 @@ class Request(msgspec.Struct, omit_defaults=True, gc=False):
     """The MCP request an event belongs to: the one it is part of, or the one whose handling caused it."""
 
     method: Known | None = None
-    tool: str | None = None
-    """Name of the tool or prompt, or URI of the resource."""
+    tool: Known | None = None
+    """Name of the tool or prompt, or URI of the resource. Redacted when it was learned."""
     request_id: RequestId | None = None
     session_id: Known | None = None
     span_id: Known | None = None
@@ -77,13 +77,9 @@ class Request(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class Span:
-    """A request and, later, its response: what events belong to while it is open.
+    """A request and, later, its response: what events belong to while it is open."""
 
-    ``encoded`` is the request as it stands in ``context.mcp``, redacted and encoded when the first event needs it:
-    everything a tool call causes carries the same bytes.
-    """
-
-    __slots__ = ("cancelled", "encoded", "method", "request", "started")
+    __slots__ = ("cancelled", "method", "request", "started")
 
     def __init__(self, method: str, request: Request, started: int) -> None:
         self.method = method
@@ -91,7 +87,6 @@ class Span:
         self.started = started
         """Monotonic nanoseconds."""
         self.cancelled = False
-        self.encoded: msgspec.Raw | None = None
 
 
 class Context(msgspec.Struct, omit_defaults=True, gc=False):
@@ -226,8 +221,9 @@ class McpMessage(Event, kw_only=True):
     """Our id of the connection this message travelled on, unique on this side."""
     source: Role | None = None
     """The side that wrote the message."""
-    server_name: str | None = None
-    client_name: str | None = None
+    server_name: Known | None = None
+    """Redacted when it was learned."""
+    client_name: Known | None = None
     transport: Transport | None = None
     protocol_version: Known | None = None
     duration_ms: float | None = None

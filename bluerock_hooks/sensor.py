@@ -13,6 +13,7 @@ from ._version import __version__
 from .errors import BluerockError
 from .hooks._trigger import Trigger
 from .recorder import Recorder
+from .ring import _forkpage
 from .spool import Spool
 
 TYPE_CHECKING = False
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .redact import Redactor
 
 _MCP = ("mcp", "fastmcp")
+_word = _forkpage.word
 _MAX_ARGUMENTS = 64
 _MAX_ARGUMENT = 2048
 
@@ -108,13 +110,18 @@ class Sensor:
         """Ids for requests and connections."""
         return self.envelope.new_id
 
+    def clean(self, text: str) -> str:
+        """``text`` as it may be recorded."""
+        redactor = self._redactor
+        return (redactor or self._redaction()).text(text)
+
     def record(self, event: Event, span: Span | None = None) -> None:
         """Record one event, as part of ``span``. Never raises an error of ours."""
         try:
-            recorder = self.recorder
-            recorder.check_process()
+            if not _word[0]:  # forked in C: the event is the child's
+                self.recorder.check_process()
             if self._encoder is not None:
-                recorder.emit(self._encoder.line(event, span))
+                self.recorder.emit(self._encoder.line(event, span))
         except Exception as exc:
             _guard.swallow("record", exc)
 

@@ -42,13 +42,16 @@ class Connection:
     """
 
     __slots__ = (
+        "_client_said",
         "_client_session",
+        "_new_id",
         "_received",
         "_recording",
         "_sent",
-        "_session_id",
+        "_server_said",
         "_source",
         "_started",
+        "_templates",
         "client_name",
         "endpoint",
         "id",
@@ -56,6 +59,7 @@ class Connection:
         "protocol_version",
         "role",
         "server_name",
+        "session_id",
         "wire_method",
     )
 
@@ -66,11 +70,16 @@ class Connection:
         self.role: Role = role
         self.server_name: str | None = None
         self.client_name: str | None = None
+        self._server_said: str | None = None
+        self._client_said: str | None = None
         self.protocol_version: str | None = None
         self.owner_name: Callable[[], str | None] | None = None
         self.wire_method: str | None = None
+        self.session_id = endpoint.session_id
+        """The protocol's session id, ``None`` where the transport has none."""
         self._client_session: Callable[[], str | None] | None = None
-        self._session_id: str | None = None
+        self._new_id = recording.new_id
+        self._templates: dict[tuple[int, bool], McpMessage] = {}
         self._sent: dict[int | str, Span] = {}
         self._received: dict[int | str, Span] = {}
         self._started = _monotonic_ns()
@@ -80,14 +89,11 @@ class Connection:
         if self.endpoint.kind in ("http", "unknown"):
             self._client_session = source
 
-    @property
-    def session_id(self) -> str | None:
-        """The protocol's session id, ``None`` where the transport has none."""
-        if self._session_id is None:
-            self._session_id = self.endpoint.session_id
-            if self._session_id is None and self._client_session is not None:
-                self._session_id = self._client_session()
-        return self._session_id
+    def _ask_session(self) -> None:
+        found = self._client_session() if self._client_session is not None else None
+        if found is not None:
+            self.session_id = self.endpoint.session_id = found
+            self._templates.clear()
 
     def received(self, request_id: object) -> Span | None:
         """The open request of the peer with this id."""
@@ -100,6 +106,16 @@ class Connection:
             event = McpSessionCreated(connection_id=self.id, source=self.role, session_id=self.session_id)
             event.transport = self.endpoint.kind
             self._recording.record(event)
+
+    def acts_as(self, role: Role) -> None:
+        """Settle the role, where it was not known from the start."""
+        self.role = role
+        self._templates.clear()
+
+    def serves(self, name: object) -> None:
+        """The name of the server object behind this connection."""
+        if self.server_name is None and type(name) is str:
+            self._learn_server(name)
 
     def terminated(self) -> None:
         """Record that the connection is down."""
@@ -121,6 +137,10 @@ class Connection:
             request_id = members.get("id")
             if type(request_id) is not int:
                 request_id = _plain_id(request_id)
+            if self.session_id is None and self._client_session is not None:
+                self._ask_session()
+            if type(method) is not str or len(method) > _MAX_ID:
+                method = _plain_method(method)
             if method is None:
                 self._response(members, request_id, inbound)
             elif request_id is None:
@@ -138,10 +158,10 @@ class Connection:
             method,
             Request(
                 method,
-                _subject(params),
+                self._subject(params),
                 request_id,
                 self.session_id,
-                self._recording.new_id(),
+                self._new_id(),
                 parent.request.span_id if parent is not None else None,
             ),
             _monotonic_ns(),
@@ -161,7 +181,10 @@ class Connection:
                     self._learn_from_meta(meta)
                 if method == "initialize":
                     self._learn(params)
-        event = self._event(0, inbound, request_id, method, message)
+        event = self._event(0, inbound)
+        event.id = request_id
+        event.method = method
+        event.message = message
         event.trace_parent = trace_parent
         self._recording.record(event, span)
 
@@ -175,7 +198,10 @@ class Connection:
         message: dict[str, Any] = {"method": method}
         if params is not None:
             message["params"] = params
-        self._recording.record(self._event(1, inbound, None, method, message), current())
+        event = self._event(1, inbound)
+        event.method = method
+        event.message = message
+        self._recording.record(event, current())
 
     def _response(self, members: Mapping[str, Any], request_id: int | str | None, inbound: bool) -> None:
         waiting = self._sent if inbound else self._received
@@ -192,26 +218,30 @@ class Connection:
         method = span.method if span is not None else None
         if type(result) is dict and method in ("initialize", "server/discover"):
             self._learn(result)
-        event = self._event(2, inbound, request_id, method, message)
+        event = self._event(2, inbound)
+        event.id = request_id
+        event.method = method
+        event.message = message
         event.error_code = code if type(code) is int else None
         event.outcome = _outcome(result, error is not None, code, span)
         if span is not None:
             event.duration_ms = _elapsed_ms(span.started)
         self._recording.record(event, span if span is not None else current())
 
-    def _event(
-        self, kind: int, inbound: bool, request_id: int | str | None, method: str | None, message: dict[str, Any]
-    ) -> McpMessage:
+    def _event(self, kind: int, inbound: bool) -> McpMessage:
+        """A message event with all that is the same for every message of its class on this connection."""
+        template = self._templates.get((kind, inbound))
+        if template is None:
+            template = self._templates[kind, inbound] = self._template(kind, inbound)
+        event: McpMessage = template.__copy__()  # type: ignore[attr-defined]  # Structs have it; copy.copy() asks thrice
+        return event
+
+    def _template(self, kind: int, inbound: bool) -> McpMessage:
         role = self.role
         if self.server_name is None:
-            self.server_name = self.endpoint.server_name
-            if self.server_name is None and self.owner_name is not None:
-                self.server_name = self.owner_name()
+            self._learn_server(self.endpoint.server_name or (self.owner_name() if self.owner_name else None))
         return McpMessage(
             event=_NAMES[role, inbound][kind],
-            id=request_id,
-            method=method,
-            message=message,
             session_id=self.session_id,
             connection_id=self.id,
             source=role if not inbound else ("client" if role == "server" else "server"),
@@ -221,29 +251,60 @@ class Connection:
             protocol_version=self.protocol_version,
         )
 
+    def _subject(self, params: Any) -> str | None:
+        """What a request is about: the name of a tool or prompt, or the URI of a resource."""
+        if type(params) is not dict:
+            return None
+        subject = params.get("name")
+        if subject is None:
+            subject = params.get("uri")
+        return self._recording.clean(subject) if type(subject) is str else None
+
     # -- who is talking: the handshake says so, and since 2026-07-28 every message may
 
     def _learn(self, handshake: dict[str, Any]) -> None:
-        version = _text(handshake.get("protocolVersion"))
-        self.protocol_version = version or self.protocol_version
-        self.client_name = _name_in(handshake.get("clientInfo")) or self.client_name
-        self.server_name = _name_in(handshake.get("serverInfo")) or self.server_name
+        self._learn_version(_text(handshake.get("protocolVersion")))
+        self._learn_client(_name_in(handshake.get("clientInfo")))
+        self._learn_server(_name_in(handshake.get("serverInfo")))
         meta = handshake.get("_meta")
         if type(meta) is dict:
             self._learn_from_meta(meta)
 
     def _learn_from_meta(self, meta: dict[str, Any]) -> None:
         if PROTOCOL_VERSION in meta:
-            self.protocol_version = _text(meta[PROTOCOL_VERSION]) or self.protocol_version
+            self._learn_version(_text(meta[PROTOCOL_VERSION]))
         if CLIENT_INFO in meta:
-            self.client_name = _name_in(meta[CLIENT_INFO]) or self.client_name
+            self._learn_client(_name_in(meta[CLIENT_INFO]))
         if SERVER_INFO in meta:
-            self.server_name = _name_in(meta[SERVER_INFO]) or self.server_name
+            self._learn_server(_name_in(meta[SERVER_INFO]))
+
+    def _learn_version(self, version: str | None) -> None:
+        if version is not None and version != self.protocol_version:
+            self.protocol_version = version
+            self._templates.clear()
+
+    def _learn_client(self, name: str | None) -> None:
+        if name is not None and name != self._client_said:
+            self._client_said = name
+            self.client_name = self._recording.clean(name)
+            self._templates.clear()
+
+    def _learn_server(self, name: str | None) -> None:
+        if name is not None and name != self._server_said:
+            self._server_said = name
+            self.server_name = self._recording.clean(name)
+            self._templates.clear()
 
 
 def unpaired(recording: Recording, method: str, request_id: int | str) -> Span:
     """A span for a request whose message was not seen here: what it causes still belongs together."""
     return Span(method, Request(method=method, request_id=request_id, span_id=recording.new_id()), _monotonic_ns())
+
+
+def _plain_method(value: object) -> str | None:
+    if value is None:
+        return None
+    return value[:_MAX_ID] if type(value) is str else f"<{type(value).__name__}>"
 
 
 def _plain_id(value: object) -> int | str | None:
@@ -262,16 +323,6 @@ def _name_in(info: object) -> str | None:
     if type(info) is dict:
         return _text(info.get("name"))
     return _text(getattr(info, "name", None)) if info is not None else None
-
-
-def _subject(params: Any) -> str | None:
-    """What a request is about: the name of a tool or prompt, or the URI of a resource."""
-    if type(params) is not dict:
-        return None
-    subject = params.get("name")
-    if subject is None:
-        subject = params.get("uri")
-    return subject if type(subject) is str else None
 
 
 def _elapsed_ms(started: int) -> float:

@@ -63,7 +63,7 @@ class Dispatchers:
             try:
                 connection = connection_of(self_)
                 if connection is not None:
-                    connection.role = _role(argument(args, kwargs, 0, "on_request"))
+                    connection.acts_as(_role(argument(args, kwargs, 0, "on_request")))
                     connection.created()
             except Exception as exc:
                 _guard.swallow("mcp.dispatcher_run", exc)
@@ -103,8 +103,7 @@ class Dispatchers:
             try:
                 connection = Connection(self._recording, "server", Endpoint("http", stateless=True))
                 app = argument(args, kwargs, 0, "app")
-                name = getattr(app, "name", None)
-                connection.server_name = name if type(name) is str else None
+                connection.serves(getattr(app, "name", None))
                 args, kwargs = _with_exchange(args, kwargs, connection)
                 token = _SERVING.set(connection)
             except Exception as exc:
@@ -185,7 +184,7 @@ class Dispatchers:
             connection = Connection(self._recording, role or "client", Endpoint("memory"))
             self._direct[id(dispatcher)] = connection
         if role is not None:
-            connection.role = role
+            connection.acts_as(role)
         return connection
 
     def _with_direct_taps(
@@ -256,8 +255,7 @@ class Dispatchers:
         if connection is None:
             return unpaired(self._recording, method, dctx.request_id)
         if connection.server_name is None:
-            name = getattr(getattr(runner, "server", None), "name", None)
-            connection.server_name = name if type(name) is str else None
+            connection.serves(getattr(getattr(runner, "server", None), "name", None))
         if connection.wire_method not in (None, method):
             return CURRENT.get()  # the SDK asks the server's own tools/list before a tools/call: no request of the peer
         span = connection.received(dctx.request_id)
