@@ -12,6 +12,7 @@ from ._scrub import scrub
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 SHORT = 64  # characters of the strings and keys that are remembered
 SMALL = 16  # members of a container that the quick tier looks at
@@ -22,41 +23,54 @@ _MEMORY = 2048  # how many keys, how many strings are remembered
 SCHEMA_MAPS = frozenset(("properties", "$defs", "definitions", "patternProperties"))
 
 names: set[str] = set()  # keys: ordinary and clean
+_are_names = names.issuperset
+_only_text = frozenset((str,)).issuperset
+_only_numbers = frozenset((int, bool)).issuperset
+_SAFE = 2**62  # integers that JSON readers and msgspec agree about; what is larger is looked at by the walk
 clean: set[str] = set()  # strings: clean, no flag, no secret's name; never one found under a secret's name
 
 
 def settled(value: object, room: int) -> bool:
     """Is this dict or list small, at most ``room`` deep, and already as the walk would leave it?
 
-    False means "walk it". Only strings and keys that were scanned before, or are scanned here, pass.
+    False means "walk it". Only strings and keys that were scanned before, or are scanned here, pass. What this costs is
+    the number of bytecodes it takes: most common first, and keys all at once.
     """
+    if not value:
+        return True
     if len(value) > SMALL or not room:  # type: ignore[arg-type]
         return False
-    items: Iterable[object]
+    items: Iterable[Any]
     if type(value) is dict:
-        for key in value:
-            if type(key) is not str or (key not in names and not admit_name(key)):
-                return False
+        if not _only_text(map(type, value)) or not (_are_names(value) or admit_names(value)):
+            return False
         items = value.values()
     else:
         items = value  # type: ignore[assignment]
+    if _only_numbers(map(type, items)):
+        return bool(-_SAFE < min(items) and max(items) < _SAFE)
     for item in items:
         kind = type(item)
         if kind is str:
-            if len(item) > SHORT or (item not in clean and not admit(item)):  # type: ignore[arg-type]
-                return False
-        elif kind is int:
-            if not -0x3FFFFFFF < item < 0x3FFFFFFF and not -(2**63) <= item < 2**64:  # type: ignore[operator]
+            if item not in clean and (len(item) > SHORT or not admit(item)):
                 return False
         elif kind is dict or kind is list:
             if not settled(item, room - 1):
                 return False
+        elif kind is int:
+            if not -_SAFE < item < _SAFE:
+                return False
         elif kind is float:
-            if item - item != 0.0:  # type: ignore[operator]
+            if item - item != 0.0:
                 return False
         elif item is not None and kind is not bool:
             return False
     return True
+
+
+def admit_names(keys: dict[str, object]) -> bool:
+    """Remember the keys of a dict as ordinary, if all of them are."""
+    return all(key in names or admit_name(key) for key in keys)
 
 
 def admit_name(key: str) -> bool:

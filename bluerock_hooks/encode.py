@@ -44,18 +44,22 @@ class Encoder:
         self._plans: dict[type, Plan] = {}
         self._process = Process(envelope.pid)
 
+    def new_process(self) -> None:
+        """In a forked child, when the envelope is its own."""
+        self._process = Process(self._envelope.pid)
+
     def line(self, event: Event, span: Span | None = None) -> bytes:
         """``event`` as one line without its newline; ``span`` is what the event belongs to.
 
         The event is spent: its members are replaced by what may be kept of them.
         """
         envelope = self._envelope
-        if self._process.pid != envelope.pid:
-            self._process = Process(envelope.pid)
-        kind = type(event)
-        event.meta = Meta(kind.NAME, kind.TYPE, ORIGIN, SCHEMA, SENSOR_ID, envelope.next_id(), envelope.component_id)
+        event.meta = Meta(event.NAME, event.TYPE, ORIGIN, SCHEMA, SENSOR_ID, envelope.next_id(), envelope.component_id)
         event.context = Context(self._process, None if span is None else span.request)
-        self._clean(event)
+        if type(event) is McpMessage and event.message is not None:  # most events are; no other member of it is text
+            event.message = self._redactor.message(event.message)
+        else:
+            self._clean(event)
         try:
             data = self._encode(Line(_now(_utc), event))
         except Exception as exc:

@@ -20,6 +20,8 @@ from ._walk import Walk, foreign, is_same
 
 UNREADABLE = "[unreadable]"
 
+_REQUEST = ("id", "method", "params")
+_RESPONSE = ("id", "result")
 _MEMBERS = frozenset(("jsonrpc", "id", "method", "params", "result", "error", "code", "message", "data"))
 
 _DELIMITER = re.compile(r"([?&;#])")
@@ -82,22 +84,18 @@ class Redactor:
         """A JSON-RPC message: ``params``, ``result``, ``error`` by policy; members of policy ``none`` are left out."""
         try:
             # The everyday message: a method that was seen before, a plain id, one payload that needs no change.
-            if type(message) is not dict:
-                return self._message(message)
-            method = message.get("method")
-            if method is None:
-                name, quick = "result", self._quick_results
-            else:
-                name, quick = "params", self._quick_params and type(method) is str and method in clean
-            payload = message.get(name)
-            if (
-                quick
-                and type(payload) is dict
-                and len(message) == ("id" in message) + (method is not None) + 1
-                and type(message.get("id", 0)) is int
-                and settled(payload, ROOM)
-            ):
-                return message
+            # The everyday message: a plain id, a method that was seen before, one payload that needs no change.
+            if type(message) is dict and type(message.get("id")) is int:
+                shape = tuple(message)
+                if shape == _RESPONSE:
+                    payload = message["result"]
+                    if self._quick_results and type(payload) is dict and settled(payload, ROOM):
+                        return message
+                elif shape == _REQUEST and self._quick_params:
+                    payload, method = message["params"], message["method"]
+                    known = type(method) is str and method in clean
+                    if known and type(payload) is dict and settled(payload, ROOM):
+                        return message
             return self._message(message)
         except Exception as exc:
             _guard.swallow("redact", exc)

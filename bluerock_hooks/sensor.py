@@ -219,6 +219,8 @@ class Sensor:
     def _new_process(self) -> None:
         """In a forked child, before its first event: an identity of its own."""
         self.envelope.reset()
+        if self._encoder is not None:
+            self._encoder.new_process()
         _guard.reset()
         self._told.clear()
         self._started = _stdlib.monotonic_ns()

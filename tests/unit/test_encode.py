@@ -139,3 +139,8 @@ def test_a_message_that_refers_to_itself_is_recorded() -> None:
     params: dict[str, Any] = {"name": "loop"}
     params["self"] = params
     assert line(message(id=1, method="tools/call", params=params))["event"]["message"]["params"]["name"] == "loop"
+
+
+def test_message_events_have_no_text_but_their_message() -> None:
+    """The encoder's short way redacts nothing else of them."""
+    assert [name for name, _ in encoder()._make_plan(events.McpMessage)] == ["message"]
