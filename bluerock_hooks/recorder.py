@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from .drain import Notices
+    from .drain._outside import Notices
     from .ring import Ring
     from .spool import Spool
 

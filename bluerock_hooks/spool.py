@@ -75,7 +75,7 @@ class Spool:
     before ``sweep`` deletes the oldest.
     """
 
-    __slots__ = ("_key", "path", "rings_path", "segment_bytes", "spool_bytes")
+    __slots__ = ("_key", "_root", "path", "rings_path", "segment_bytes", "spool_bytes")
 
     def __init__(self, path: str, segment_bytes: int = 16 << 20, spool_bytes: int = 256 << 20) -> None:
         self.path = path.rstrip("/") or path[:1]
@@ -83,12 +83,15 @@ class Spool:
         self.segment_bytes = segment_bytes
         self.spool_bytes = spool_bytes
         self._key = b""
+        self._root = _root()
 
     def prepare(self) -> None:
         """Make the directories where they are missing; SpoolError, with a hint, where they cannot be used."""
         if not self.path.startswith("/"):
             raise SpoolError(f"{self.path or 'an empty path'} is no absolute path", "set BLUEROCK_SPOOL_DIR to one")
         try:
+            if _root() != self._root:
+                raise SpoolError(f"{self.path} is out of reach: this process changed its root directory")
             for path in (self.path, self.rings_path):
                 make(path)
                 Directory(path).close()
@@ -271,6 +274,12 @@ def explain(path: str, exc: Exception) -> BluerockError:
     elif exc.errno in (errno.EMFILE, errno.ENFILE):
         hint = "raise the limit of open files (ulimit -n)"
     return SpoolError(f"events cannot be stored in {path}: {exc.strerror or exc}", hint)
+
+
+def _root() -> tuple[int, int]:
+    """Identity of the root directory: in another one our path names somebody else's place."""
+    state = _stdlib.stat("/")
+    return state.st_dev, state.st_ino
 
 
 def _write_or_undo(fd: int, blob: bytes, offset: int) -> None:

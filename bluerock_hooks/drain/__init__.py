@@ -13,6 +13,8 @@ from ..errors import BluerockError
 from ..ring import Ring, _layout
 from ..spool import Spool, explain
 from ._accounts import Counts, Losses
+from ._batch import Batch, write
+from ._outside import Outside
 from ._thread import DrainThread
 
 TYPE_CHECKING = False
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..ring._directory import Directory
-
-    Notices = Callable[[str, int, int], list[bytes]]
 
 __all__ = ["Batch", "Counts", "Drain", "DrainThread", "Outside"]
 
@@ -31,95 +31,6 @@ _NO_MAPPING = frozenset((errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.ENXIO, 
 RETRY_DRAIN = 1.0  # seconds between two attempts to write to a spool that refuses
 RETRY_OPEN = 30.0  # seconds between two attempts to get a ring
 CLEAN_EVERY = 60.0  # seconds between two recoveries and sweeps, of all processes together
-
-
-class Outside:
-    """What the drain has from the sensor. None of it may raise; if it does, that is counted and that is all."""
-
-    __slots__ = ("_noticed", "_told_errors", "notice", "notices", "preamble")
-
-    def __init__(
-        self,
-        preamble: Callable[[], list[bytes]] | None,
-        notice: Callable[[str], None] | None,
-        notices: Notices | None,
-    ) -> None:
-        self.preamble = preamble
-        self.notice = notice
-        self.notices = notices
-        self._noticed: set[str] = set()
-        self._told_errors = 0
-
-    def first_lines(self) -> list[bytes]:
-        """The lines every process begins with."""
-        try:
-            return self.preamble() if self.preamble else []
-        except Exception as exc:
-            _guard.swallow("drain.preamble", exc)
-            return []
-
-    def tell(self, kind: str, text: str) -> None:
-        """One sentence to the operator, once of each kind."""
-        if kind in self._noticed or self.notice is None:
-            return
-        self._noticed.add(kind)
-        try:
-            self.notice(text)
-        except Exception as exc:
-            _guard.swallow("drain.notice", exc)
-
-    def loss_lines(self, losses: Losses) -> tuple[dict[str, tuple[int, int]], list[bytes]]:
-        """What is to be told of losses, by reason, and the lines that tell it."""
-        told: dict[str, tuple[int, int]] = {}
-        lines: list[bytes] = []
-        if self.notices is None:
-            return told, lines
-        try:
-            for reason, (events, size) in list(losses.pending.items()):
-                lines += self.notices(reason, events, size)
-                told[reason] = events, size
-            if _guard.caught != self._told_errors:
-                self._told_errors = _guard.caught
-                lines += self.notices("", 0, 0)
-        except Exception as exc:
-            _guard.swallow("drain.notices", exc)
-        return told, lines
-
-
-class Batch:
-    """Committed records of a ring, taken out in order; the nested region's come last."""
-
-    __slots__ = ("bytes", "damaged_bytes", "ends", "lines")
-
-    def __init__(self, ring: Ring, main_end: int, nested_end: int) -> None:
-        """Take what lies before the two ends. No lock is needed: nobody writes there until the batch is committed."""
-        self.lines: list[bytes] = []
-        self.damaged_bytes = 0
-        self.ends = main_end, nested_end
-        for region, end in ((ring.main, main_end), (ring.nested, nested_end)):
-            found, reached = _layout.records(
-                region.words, region.memory, region.base, region.capacity, region.head, end
-            )
-            self.lines += found
-            # Somebody wrote over our mapping. What follows cannot be told apart any more; the ring must not stay stuck.
-            self.damaged_bytes += end - reached
-        self.bytes = sum(map(len, self.lines))
-
-
-def write(spool: Spool, ring: Ring, lines: list[bytes]) -> tuple[int, int]:
-    """Append ``lines`` to the ring's segments; number and new size of the segment, for ``Ring.commit``.
-
-    OSError, SpoolError; then nothing is written.
-    """
-    blob = b"\n".join(lines) + b"\n"
-    number, offset = ring.segment, ring.segment_bytes
-    if offset and offset + len(blob) > spool.segment_bytes:
-        number, offset = number + 1, 0
-    if not spool.append(ring.stem, number, offset, blob, ring.birth):
-        number, offset = number + 1, 0  # somebody deleted or emptied the segment: go on in another
-        if not spool.append(ring.stem, number, offset, blob, ring.birth):
-            raise FileNotFoundError(2, "No such file or directory", spool.path)
-    return number, offset + len(blob)
 
 
 class Drain:

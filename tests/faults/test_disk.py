@@ -1,0 +1,168 @@
+"""A disk that is really full: the host lives, every loss is told, and recording resumes by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import _peers
+import pytest
+from _storage import lines_of, run_python
+
+from bluerock_hooks.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOSSES = """
+def losses(reason, events, size):
+    return [json.dumps({"i": "lost", "reason": reason, "events": events}).encode()] if events else []
+recorder._outside.notices = losses
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "none", str(place)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        _peers.missing(f"the right to mount a file system ({done.stderr.strip()})")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.parametrize("python", _peers.SUPPORTED)
+def test_no_room_for_a_ring(small_disk: Path, python: str) -> None:
+    """A sparse mapping would be SIGBUS here, at the first store."""
+    code = """
+        print(recorder.open(), [recorder.emit(event(i)) for i in range(1000)].count(True), recorder.counts().dropped)
+        print(spool.rings())
+        recorder.close()
+    """
+    done = run_python(small_disk / "spool", code, python=python, check=False, env={"RING": str(1 << 20)})
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == ["False 0 1000", "[]"]
+    assert done.stderr.count("\n") == 1, "one line, once"
+    assert "No space left" in done.stderr
+    assert "free some space" in done.stderr
+
+
+@pytest.mark.parametrize("python", _peers.SUPPORTED)
+@pytest.mark.parametrize("thread", ["0", "1"])
+def test_the_disk_fills_and_is_freed(small_disk: Path, python: str, thread: str) -> None:
+    code = (
+        LOSSES
+        + f"""
+ballast = {str(small_disk / "ballast")!r}
+recorder.want_thread()
+accepted = [i for i in range(500) if recorder.emit(event(i, p="x" * 50))]
+with open(ballast, "wb", 0) as file:
+    try:
+        while file.write(bytes(4096)):
+            pass
+    except OSError:
+        pass
+full = [i for i in range(500, 5000) if recorder.emit(event(i, p="x" * 50))]
+os.unlink(ballast)
+start = time.monotonic()
+i = 5000
+while not recorder.emit(event(i)):
+    i += 1
+    time.sleep(0.02)
+resumed = time.monotonic() - start
+dropped = recorder.counts().dropped
+recorder.close()
+print(json.dumps([accepted + full + [i], dropped, resumed, spool.rings()]))
+"""
+    )
+    done = run_python(
+        small_disk / "spool", code, python=python, check=False, env={"THREAD": thread, "RING": str(1 << 14)}
+    )
+    assert done.returncode == 0, done.stderr
+    accepted, dropped, resumed, rings = json.loads(done.stdout)
+    assert resumed < 5
+    assert rings == []
+    assert dropped > 3000
+    lines = [json.loads(line) for line in lines_of(Spool(str(small_disk / "spool")))]
+    assert [line["i"] for line in lines if line["i"] != "lost"] == accepted
+    assert sum(line["events"] for line in lines if line["i"] == "lost") == dropped
+    assert done.stderr.count("\n") == 1
+
+
+def test_retention_bounds_a_spool_that_only_crashes_feed(tmp_path: Path) -> None:
+    """Hundreds of processes, all killed: what they left stays bounded, by those that start."""
+    code = """
+        spool.spool_bytes = 3000
+        for turn in range(150):
+            pid = os.fork()
+            if pid == 0:
+                recorder.open()
+                for i in range(5):
+                    recorder.emit(event(i))
+                os.kill(os.getpid(), signal.SIGKILL)
+            os.waitpid(pid, 0)
+            if os.path.exists(spool.path + "/.sweep"):
+                os.utime(spool.path + "/.sweep", (1, 1))  # a minute later
+        print(len(spool.rings()), sum(segment.size for segment in spool.segments()))
+    """
+    done = run_python(tmp_path / "spool", code, env={"RING": "4096"})
+    rings, size = map(int, done.stdout.split())
+    assert rings <= 40
+    assert size <= 3000 + 5 * 100 * 4
+
+
+def test_a_stalled_disk_does_not_hold_the_host(tmp_path: Path) -> None:
+    """The write hangs; emitters wait half a second once, then drop."""
+    code = """
+        from bluerock_hooks import _stdlib
+        real = _stdlib.pwrite_fd
+        stalled = threading.Event()
+        def slow(*args):
+            if stalled.is_set():
+                time.sleep(3)
+            return real(*args)
+        _stdlib.pwrite_fd = slow
+        recorder.want_thread()
+        recorder.emit(event(0))
+        time.sleep(0.2)
+        stalled.set()
+        recorder.emit(event(1))
+        time.sleep(0.1)
+        longest = 0
+        for i in range(3000):
+            start = time.monotonic()
+            recorder.emit(event(i, p="x" * 100))
+            longest = max(longest, time.monotonic() - start)
+        stalled.clear()
+        print(longest)
+        time.sleep(3)
+        recorder.close()
+    """
+    done = run_python(tmp_path / "spool", code, env={"RING": str(1 << 14)})
+    assert float(done.stdout) < 1.0
+
+
+def test_events_wait_while_the_spool_is_read_only(tmp_path: Path) -> None:
+    code = """
+        recorder.emit(event(0))
+        os.chmod(spool.path, 0o777)
+        assert recorder.emit(event(1))
+        assert recorder.drain() == 0
+        os.chmod(spool.path, 0o700)
+        time.sleep(1.1)
+        print(recorder.drain())
+        recorder.close()
+    """
+    done = run_python(tmp_path / "spool", code, check=False)
+    assert done.stdout.strip() == "2"
+    assert "others may write" in done.stderr
+    assert time.time() - os.stat(tmp_path / "spool").st_mtime < 60
