@@ -322,8 +322,9 @@ class Recorder:
         try:
             self.check_process()
             self._closed = True
-            self._stop_thread()
-            self._enter(self._drain.finish)
+            if self._stop_thread():
+                self._enter(self._drain.finish)
+            # Else the disk holds the thread up; it is not to hold up the exit, and the ring keeps what there is.
         except Exception as exc:
             _guard.swallow("recorder.close", exc)
 
@@ -358,10 +359,9 @@ class Recorder:
             except Exception as exc:
                 _guard.swallow("recorder.on_new_process", exc)
 
-    def _stop_thread(self) -> None:
+    def _stop_thread(self) -> bool:
         thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.stop()
+        return thread is None or thread.stop()
 
     def _interrupt_fast_way(self) -> None:
         """Have the next event look at the thread. One store, so that no lock is needed."""

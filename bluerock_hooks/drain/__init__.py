@@ -30,6 +30,7 @@ _NO_MAPPING = frozenset((errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.ENXIO, 
 
 RETRY_DRAIN = 1.0  # seconds between two attempts to write to a spool that refuses
 RETRY_OPEN = 30.0  # seconds between two attempts to get a ring
+_LAST_BATCHES = 4
 CLEAN_EVERY = 60.0  # seconds between two recoveries and sweeps, of all processes together
 
 
@@ -247,8 +248,9 @@ class Drain:
     def finish(self) -> None:
         """At exit: write everything out, and leave no ring behind where that worked. OSError, SpoolError."""
         self.not_before = 0.0
-        while self.move():
-            pass
+        for _ in range(_LAST_BATCHES):  # a thread of the host may never cease to emit
+            if not self.move():
+                break
         if self.ring is None:
             return
         self.clean(4)

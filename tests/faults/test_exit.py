@@ -36,7 +36,6 @@ threading.Thread(target=late).start()
 def forever():
     while True:
         recorder.emit(event(-1))
-        time.sleep(0.0001)
 threading.Thread(target=forever, daemon=True).start()
 time.sleep(0.02)
 """,
@@ -121,3 +120,30 @@ def test_a_short_program_ends_many_times_without_a_crash(tmp_path: Path, python:
     for _ in range(12):
         run_python(tmp_path / "spool", START, "-X", "dev", python=python)
     assert time.monotonic() - start < 60
+
+
+def test_a_disk_that_hangs_does_not_hold_the_exit(tmp_path: Path, python: str) -> None:
+    code = """
+        from bluerock_hooks import _stdlib
+        real, hang = _stdlib.pwrite_fd, threading.Event()
+        def slow(*args):
+            if hang.is_set():
+                time.sleep(8)
+            return real(*args)
+        _stdlib.pwrite_fd = slow
+        recorder.want_thread()
+        hang.set()
+        recorder.emit(event(0))
+        time.sleep(0.2)
+        recorder.emit(event(1))
+        start = time.monotonic()
+        recorder.close()
+        print(time.monotonic() - start)
+        sys.stdout.flush()
+        os._exit(0)
+    """
+    done = run_python(tmp_path / "spool", code, python=python)
+    assert float(done.stdout) < 2
+    spool = Spool(str(tmp_path / "spool"))
+    spool.recover()
+    assert numbers(lines_of(spool)) == [0, 1]
