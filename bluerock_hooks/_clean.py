@@ -48,7 +48,7 @@ def settled(value: object, room: int) -> bool:
     else:
         items = value  # type: ignore[assignment]
     if _only_numbers(map(type, items)):
-        return bool(-_SAFE < min(items) and max(items) < _SAFE)
+        return bool(min(items) > -_SAFE and max(items) < _SAFE)
     for item in items:
         kind = type(item)
         if kind is str:

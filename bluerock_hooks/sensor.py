@@ -110,6 +110,10 @@ class Sensor:
         """Ids for requests and connections."""
         return self.envelope.new_id
 
+    def connected(self) -> None:
+        """Let the drain thread start. Not before: a server's master process that forks workers in C must have none."""
+        self.recorder.want_thread()
+
     def clean(self, text: str) -> str:
         """``text`` as it may be recorded."""
         redactor = self._redactor
@@ -151,7 +155,6 @@ class Sensor:
         from .hooks.mcp import McpHooks
 
         self._encoder = Encoder(self.envelope, self._redaction(), self.settings.max_event_bytes, self._digest_key)
-        self.recorder.want_thread()
         self.hooks = McpHooks(self)
         self.hooks.install()
 

@@ -12,7 +12,7 @@ import os
 from . import _guard, _stdlib
 from .errors import BluerockError, RingError, SpoolError
 from .ring import RingContents, _forkpage, owner_state, read_ring
-from .ring._directory import Directory, make, write_all
+from .ring._directory import SAFELY, Directory, make, write_all
 from .ring._names import RING, pid_of, segment_name, segment_parts
 from .ring._recovery import CORRUPT, HALF_MADE_NS, PART, Recovered, recover_rings
 
@@ -113,24 +113,56 @@ class Spool:
         ``offset`` 0 makes the segment. False, and nothing is written, where the segment is shorter than that: somebody
         deleted or emptied it. OSError, SpoolError; then the segment is as before.
         """
+        fd, size = self._reopen(segment_name(stem, number)) if offset else (-1, 0)
+        if fd < 0:
+            fd, size = self._open_segment(segment_name(stem, number), bool(offset))
+        if fd < 0:
+            return False
+        try:
+            if size < offset:
+                return False
+            # No call between this question and what it allows. Writing what the parent writes does no harm.
+            if birth is not None and birth != _births[0]:
+                raise SpoolError("this process was forked in the middle of a write")
+            if size > offset:
+                _stdlib.ftruncate(fd, offset)
+            _write_or_undo(fd, blob, offset)
+        finally:
+            _stdlib.close_fd(fd)
+        return True
+
+    def _open_segment(self, name: str, exists: bool) -> tuple[int, int]:
+        """Descriptor and size, after a look at the directory; (-1, 0) where it has no such segment."""
         with Directory(self.path) as directory:
             try:
-                fd = directory.open(segment_name(stem, number), os.O_WRONLY | (0 if offset else os.O_CREAT))
+                fd = directory.open(name, os.O_WRONLY | (0 if exists else os.O_CREAT))
             except FileNotFoundError:
-                return False
+                return -1, 0
             try:
-                size = _stdlib.fstat(fd).st_size
-                if size < offset:
-                    return False
-                # No call between this question and what it allows. Writing what the parent writes does no harm.
-                if birth is not None and birth != _births[0]:
-                    raise SpoolError("this process was forked in the middle of a write")
-                if size > offset:
-                    _stdlib.ftruncate(fd, offset)
-                _write_or_undo(fd, blob, offset)
-            finally:
+                return fd, _stdlib.fstat(fd).st_size
+            except BaseException:  # the host's own, from a signal handler: no descriptor may stay behind
                 _stdlib.close_fd(fd)
-        return True
+                raise
+
+    def _reopen(self, name: str) -> tuple[int, int]:
+        """The same for a segment that was written before, in two system calls instead of six; (-1, 0): not this way.
+
+        Each call gives up the GIL, and a busy host pays when it is won back. The directory was ours, and closed to
+        others, when the segment was made: nobody else can have changed what is in it.
+        """
+        try:
+            fd = _stdlib.open_fd(f"{self.path}/{name}", os.O_WRONLY | SAFELY)
+        except FileNotFoundError:
+            return -1, 0  # the segment is gone, or the whole directory
+        try:
+            state = _stdlib.fstat(fd)
+            if fd > 2 and state.st_mode & 0o170000 == 0o100000 and state.st_nlink == 1:
+                return fd, state.st_size
+        except BaseException:  # as above
+            _stdlib.close_fd(fd)
+            raise
+        _stdlib.close_fd(fd)
+        return -1, 0
 
     def segments(self) -> list[SegmentInfo]:
         """Every segment, by name. OSError, SpoolError."""

@@ -22,35 +22,45 @@ class DrainThread:
     and then while asleep. RuntimeError (at interpreter shutdown), or another, where no thread can be had.
     """
 
-    __slots__ = ("_awake", "_beat", "_first_wait", "_joined", "_quit", "_stop", "_tid", "_wake", "_work", "ended")
+    __slots__ = ("_awake", "_beat", "_first_wait", "_hurried", "_joined", "_quit", "_tid", "_wake", "_work", "ended")
 
     def __init__(self, work: Callable[[], float | None], beat: Callable[[], None], first_wait: float) -> None:
         self._work = work
         self._beat = beat
         self._first_wait = first_wait
         self._awake = True
+        self._hurried = False
         self._quit = False
         self._tid = 0
         self.ended = False
-        self._wake, self._stop, self._joined = (_stdlib.allocate_lock() for _ in range(3))
-        for lock in (self._wake, self._stop, self._joined):
-            lock.acquire()
+        self._wake, self._joined = _stdlib.allocate_lock(), _stdlib.allocate_lock()
+        self._wake.acquire()
+        self._joined.acquire()
         _stdlib.start_new_thread(self._run, ())
 
     def wake(self) -> None:
-        """There is work. Wants the recorder's lock."""
+        """There is work: see to it when the wait is over. Wants the recorder's lock."""
         if not self._awake:
             self._awake = True
+            _release(self._wake)
+
+    def hurry(self) -> None:
+        """The ring fills up: do not wait. Wants the recorder's lock."""
+        if not self._hurried:
+            self._awake = self._hurried = True
             _release(self._wake)
 
     def sleeps(self) -> None:
         """``work`` is about to give None. Wants the recorder's lock, so that no ``wake`` comes between."""
         self._awake = False
 
-    def stop(self, timeout: float = 1.0) -> bool:
-        """End the thread and wait until the kernel has forgotten it, too: 3.12's fork warning counts kernel threads."""
+    def stop(self, timeout: float = 1.0, *, last_turn: bool = False) -> bool:
+        """End the thread and wait until the kernel has forgotten it, too: 3.12's fork warning counts kernel threads.
+
+        ``last_turn``: it works once more before. False where it could not be joined in ``timeout`` seconds.
+        """
+        self._hurried = last_turn
         self._quit = True
-        _release(self._stop)
         _release(self._wake)
         if not self._joined.acquire(True, timeout):
             return False
@@ -75,14 +85,17 @@ class DrainThread:
     def _loop(self) -> None:
         wait: float | None = self._first_wait
         while not self._quit:
-            if wait is None:
-                if not self._wake.acquire(True, _HEARTBEAT):
-                    self._beat()
-                    continue
-                wait = self._first_wait
-            elif self._stop.acquire(True, wait):
+            woken = self._wake.acquire(True, _HEARTBEAT if wait is None else wait)
+            if self._quit:
+                if self._hurried:
+                    self._work()
                 return
+            if wait is None and not woken:
+                self._beat()
+            elif wait is None and not self._hurried:
+                wait = self._first_wait
             else:
+                self._hurried = False
                 wait = self._work()
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
         def record(self, event: Event, span: Span | None = None) -> None:
             """Record ``event`` as part of ``span``."""
 
+        def connected(self) -> None:
+            """A connection is up: from now on events come in numbers."""
+
         def clean(self, text: str) -> str:
             """``text`` as it may be recorded, for what is kept and used again."""
 

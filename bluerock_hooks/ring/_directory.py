@@ -13,7 +13,7 @@ from .. import _stdlib
 from ..errors import SpoolError
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_SAFELY = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+SAFELY = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _OTHERS_WRITE = 0o022
 
 
@@ -65,7 +65,7 @@ class Directory:
 
         A file that is made gets exactly ``mode``, whatever the umask.
         """
-        fd = _stdlib.open_fd(name, flags | _SAFELY, mode, dir_fd=self.fd)
+        fd = _stdlib.open_fd(name, flags | SAFELY, mode, dir_fd=self.fd)
         try:
             if fd <= 2:  # a thread of the host closed a standard stream just now
                 fd = _above_standard_streams(fd)

@@ -65,6 +65,7 @@ class Connection:
 
     def __init__(self, recording: Recording, role: Role, endpoint: Endpoint) -> None:
         self._recording = recording
+        recording.connected()
         self.id = recording.new_id()
         self.endpoint = endpoint
         self.role: Role = role
