@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 
 class Cost(NamedTuple):
-    """Of one finished process: user and system CPU seconds, and its largest resident size in KiB."""
+    """Of one finished process: user and system CPU seconds, and what it printed."""
 
     cpu: float
-    peak: int
     output: str
 
 
@@ -38,7 +37,7 @@ def run(command: Sequence[str], env: dict[str, str]) -> Cost:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise SystemExit(f"{command} ended with {process.returncode}")
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss, output)
+    return Cost(usage.ru_utime + usage.ru_stime, output)
 
 
 def pairs(command: Sequence[str], count: int, **variables: str) -> list[tuple[Cost, Cost]]:

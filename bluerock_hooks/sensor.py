@@ -31,9 +31,11 @@ _word = _forkpage.word
 _MAX_ARGUMENTS = 64
 _MAX_ARGUMENT = 2048
 
-# Words that make an argument worth the import of the redactor (re alone costs 5 ms): most command lines have none.
+# What makes a command line worth the import of the redactor, which takes longer than all the rest of a start: most have
+# none of it.
 _SUSPECTS = (
-    "pass",
+    "passw",
+    "passphrase",
     "pwd",
     "token",
     "secret",
@@ -45,10 +47,9 @@ _SUSPECTS = (
     "sig",
     "jwt",
     "cookie",
-    "-p",
-    "=",
 )
-_LONG_WORD = 20
+_TOKEN = 16  # characters of letters, digits, - and _ in a row, a digit among them: may be a credential
+_BREAKS = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) in "-_")}
 
 
 class Sensor:
@@ -239,10 +240,18 @@ class Sensor:
 
 
 def _suspicious(word: str) -> bool:
-    if len(word) >= _LONG_WORD and "/" not in word:
-        return True
     lowered = word.lower()
-    return any(suspect in lowered for suspect in _SUSPECTS)
+    if any(suspect in lowered for suspect in _SUSPECTS):
+        return True
+    name, equals, _ = lowered.partition("=")
+    if "pass" in name and (equals or name.startswith("-")):  # --pass x, DB_PASS=x; but not the statement in -c code
+        return True
+    if lowered.startswith("-p") and len(lowered) <= 3:
+        return True
+    if word.startswith("/"):  # caches and temporary directories have such names
+        return False
+    tokens = word.translate(_BREAKS).split()
+    return any(len(token) >= _TOKEN and any(mark.isdigit() for mark in token) for token in tokens)
 
 
 def _cwd() -> str | None:
