@@ -56,8 +56,9 @@ class Encoder:
         envelope = self._envelope
         event.meta = Meta(event.NAME, event.TYPE, ORIGIN, SCHEMA, SENSOR_ID, envelope.next_id(), envelope.component_id)
         event.context = Context(self._process, None if span is None else span.request)
-        if type(event) is McpMessage and event.message is not None:  # most events are; no other member of it is text
-            event.message = self._redactor.message(event.message)
+        if type(event) is McpMessage:  # most events are; no other member of it is text
+            if type(event.message) is dict:
+                event.message = self._redactor.message(event.message)
         else:
             self._clean(event)
         try:
@@ -65,8 +66,18 @@ class Encoder:
         except Exception as exc:
             # What redaction passed cannot be written as JSON: say so rather than lose the message.
             _guard.swallow("encode", exc)
-            data = self._encode(Line(_now(_utc), _without_payload(event)))
+            if isinstance(event, McpMessage) and type(event.message) is dict:
+                event.message = _without_payload(event.message)
+            data = self._encode(Line(_now(_utc), event))
         return data if len(data) <= self._limit else self._oversize(event, data)
+
+    def message(self, message: dict[str, Any]) -> msgspec.Raw:
+        """A JSON-RPC message, redacted and encoded, to stand in more than one event."""
+        try:
+            return msgspec.Raw(self._encode(self._redactor.message(message)))
+        except Exception as exc:
+            _guard.swallow("encode", exc)
+            return msgspec.Raw(self._encode(_without_payload(message)))
 
     def _clean(self, struct: msgspec.Struct) -> msgspec.Struct:
         kind = type(struct)
@@ -123,10 +134,12 @@ class Encoder:
 
     def _oversize(self, event: Event, data: bytes) -> bytes:
         if isinstance(event, McpMessage) and event.message is not None:
+            written = self._encode(event.message)
+            members = msgspec.json.decode(written)
             # Hashed without its id: the same payload, sent again, has the same hash.
-            payload = {key: value for key, value in event.message.items() if key != "id"}
-            prefix = self._encode(event.message)[:_PREFIX].decode("utf-8", "ignore")
-            kept = {key: value for key, value in event.message.items() if key in ("id", "method")}
+            payload = {key: value for key, value in members.items() if key != "id"}
+            kept = {key: value for key, value in members.items() if key in ("id", "method")}
+            prefix = written[:_PREFIX].decode("utf-8", "ignore")
             event.message = {**kept, **self._stub(len(data), self._encode(payload)), "prefix": prefix}
             return self._encode(Line(_now(_utc), event))
         # No other kind has payload: cut to the envelope, which is bounded.
@@ -145,9 +158,7 @@ def _label(hint: Any) -> str:
     return ""
 
 
-def _without_payload(event: Event) -> Event:
-    if isinstance(event, McpMessage) and event.message is not None:
-        method = event.message.get("method")
-        event.message = {"method": method} if type(method) is str and method.isascii() else {}
-        event.message["unreadable"] = True
-    return event
+def _without_payload(message: dict[str, Any]) -> dict[str, Any]:
+    method = message.get("method")
+    known = {"method": method} if type(method) is str and method.isascii() else {}
+    return {**known, "unreadable": True}

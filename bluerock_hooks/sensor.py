@@ -20,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from msgspec import Raw
+
     from .config import Settings
     from .encode import Encoder
     from .events import Event, Span
@@ -110,6 +112,12 @@ class Sensor:
     def new_id(self) -> Callable[[], str]:
         """Ids for requests and connections."""
         return self.envelope.new_id
+
+    def encoded(self, message: dict[str, object]) -> Raw:
+        """``message``, redacted and encoded."""
+        if self._encoder is None:
+            raise RuntimeError("nothing that has messages was loaded")
+        return self._encoder.message(message)
 
     def connected(self) -> None:
         """Let the drain thread start. Not before: a server's master process that forks workers in C must have none."""

@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from msgspec import Raw
+
     from ..events import Event, Span
 
     class Recording(Protocol):
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
         def record(self, event: Event, span: Span | None = None) -> None:
             """Record ``event`` as part of ``span``."""
+
+        def encoded(self, message: dict[str, object]) -> Raw:
+            """A message, redacted and encoded, for the ``message`` of more than one event."""
 
         def connected(self) -> None:
             """A connection is up: from now on events come in numbers."""

@@ -141,6 +141,18 @@ def test_a_message_that_refers_to_itself_is_recorded() -> None:
     assert line(message(id=1, method="tools/call", params=params))["event"]["message"]["params"]["name"] == "loop"
 
 
+def test_a_message_that_is_encoded_once_stands_in_two_events_and_is_cut_like_any_other() -> None:
+    shared = encoder()
+    encoded = shared.message({"id": 1, "method": "tools/call", "params": {"password": "hunter2"}})
+    for _ in range(2):
+        event = message()
+        event.message = encoded  # type: ignore[assignment]
+        assert json.loads(shared.line(event))["event"]["message"]["params"] == {"password": "[redacted]"}
+    event = message()
+    event.message = shared.message({"id": 1, "params": {str(n): "word " * 60 for n in range(40)}})  # type: ignore[assignment]
+    assert json.loads(shared.line(event))["event"]["message"]["oversize"] > LIMIT
+
+
 def test_message_events_have_no_text_but_their_message() -> None:
     """The encoder's short way redacts nothing else of them."""
     assert [name for name, _ in encoder()._make_plan(events.McpMessage)] == ["message"]

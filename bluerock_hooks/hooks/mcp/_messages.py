@@ -71,10 +71,12 @@ class WriteTap(ObjectProxy):
 def observe(connection: Connection, item: Any, inbound: bool) -> None:
     """Show what passed a stream to ``connection``: a SessionMessage, or an exception of the transport."""
     try:
-        members = item.message.__dict__
+        message = item.message
+        members = message.__dict__
         root = members.get("root")
-        # 1.x: a root model around the message; 2.x: the message itself.
-        connection.message(members if root is None else root.__dict__, inbound)
+        if root is not None:  # 1.x: a root model around the message; 2.x: the message itself
+            members = root.__dict__
+        connection.message(members, inbound, message if connection.endpoint.kind == "memory" else None)
     except Exception as exc:
         if not isinstance(item, Exception):
             _guard.swallow("mcp.tap", exc)

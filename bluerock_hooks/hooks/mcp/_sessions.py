@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _monotonic_ns = _stdlib.monotonic_ns
 _MAX_OPEN = 4096  # requests remembered while they wait; a peer that never answers must not grow us
 _MAX_ID = 256
+_MAX_PASSING = 64
 
 CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
 SERVER_INFO = "io.modelcontextprotocol/serverInfo"
@@ -131,8 +132,11 @@ class Connection:
         except Exception as exc:
             _guard.swallow("mcp.session", exc)
 
-    def message(self, members: Mapping[str, Any], inbound: bool) -> None:
-        """Record one JSON-RPC message that passed this side, ``inbound`` or outbound."""
+    def message(self, members: Mapping[str, Any], inbound: bool, carrier: object = None) -> None:
+        """Record one JSON-RPC message that passed this side, ``inbound`` or outbound.
+
+        ``carrier`` is the object that carries it, where the very same object reaches the other side in this process.
+        """
         try:
             method = members.get("method")
             request_id = members.get("id")
@@ -143,17 +147,17 @@ class Connection:
             if type(method) is not str or len(method) > _MAX_ID:
                 method = _plain_method(method)
             if method is None:
-                self._response(members, request_id, inbound)
+                self._response(members, request_id, inbound, carrier)
             elif request_id is None:
-                self._notification(method, members.get("params"), inbound)
+                self._notification(method, members.get("params"), inbound, carrier)
             else:
-                self._request(method, request_id, members.get("params"), inbound)
+                self._request(method, request_id, members.get("params"), inbound, carrier)
         except Exception as exc:
             _guard.swallow("mcp.message", exc)
 
     # -- the three classes of message
 
-    def _request(self, method: str, request_id: int | str, params: Any, inbound: bool) -> None:
+    def _request(self, method: str, request_id: int | str, params: Any, inbound: bool, carrier: object) -> None:
         parent = current()
         span = Span(
             method,
@@ -185,11 +189,11 @@ class Connection:
         event = self._event(0, inbound)
         event.id = request_id
         event.method = method
-        event.message = message
         event.trace_parent = trace_parent
+        event.message = message if carrier is None else self._shared(message, inbound, carrier)
         self._recording.record(event, span)
 
-    def _notification(self, method: str, params: Any, inbound: bool) -> None:
+    def _notification(self, method: str, params: Any, inbound: bool, carrier: object) -> None:
         if method == "notifications/cancelled" and type(params) is dict:
             waiting = self._received if inbound else self._sent
             cancelled = _plain_id(params.get("requestId"))
@@ -201,10 +205,12 @@ class Connection:
             message["params"] = params
         event = self._event(1, inbound)
         event.method = method
-        event.message = message
+        event.message = message if carrier is None else self._shared(message, inbound, carrier)
         self._recording.record(event, current())
 
-    def _response(self, members: Mapping[str, Any], request_id: int | str | None, inbound: bool) -> None:
+    def _response(
+        self, members: Mapping[str, Any], request_id: int | str | None, inbound: bool, carrier: object
+    ) -> None:
         waiting = self._sent if inbound else self._received
         span = waiting.pop(request_id, None) if request_id is not None else None
         message: dict[str, Any] = {} if request_id is None else {"id": request_id}
@@ -222,12 +228,24 @@ class Connection:
         event = self._event(2, inbound)
         event.id = request_id
         event.method = method
-        event.message = message
+        event.message = message if carrier is None else self._shared(message, inbound, carrier)
         event.error_code = code if type(code) is int else None
         event.outcome = _outcome(result, error is not None, code, span)
         if span is not None:
             event.duration_ms = _elapsed_ms(span.started)
         self._recording.record(event, span if span is not None else current())
+
+    def _shared(self, message: dict[str, Any], inbound: bool, carrier: object) -> Any:
+        """The message, redacted and encoded: once for both sides where it passes between two ends in this process."""
+        passing = self.endpoint.passing
+        if inbound:
+            sent = passing.pop(id(carrier), None)
+            return sent[1] if sent is not None and sent[0] is carrier else message
+        if len(passing) >= _MAX_PASSING:  # the other end is not tapped, or gone
+            passing.clear()
+        encoded = self._recording.encoded(message)
+        passing[id(carrier)] = carrier, encoded
+        return encoded
 
     def _event(self, kind: int, inbound: bool) -> McpMessage:
         """A message event with all that is the same for every message of its class on this connection."""

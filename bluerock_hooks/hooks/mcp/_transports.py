@@ -29,7 +29,7 @@ _MAX_WRAPPERS = 8
 class Endpoint:
     """One end of a transport: its kind, the HTTP session where there is one, and whether sessions mean anything."""
 
-    __slots__ = ("connection", "kind", "server_name", "session_id", "stateless")
+    __slots__ = ("connection", "kind", "passing", "server_name", "session_id", "stateless")
 
     def __init__(self, kind: Transport, session_id: str | None = None, *, stateless: bool = False) -> None:
         self.kind: Transport = kind
@@ -37,6 +37,8 @@ class Endpoint:
         self.stateless = stateless
         self.server_name: str | None = None
         self.connection: Any = None
+        self.passing: dict[int, tuple[object, Any]] = {}
+        """In memory, where both ends share this: messages on their way, by identity, with their encoded form."""
 
 
 class Streams:
