@@ -39,6 +39,8 @@ _CROWDED = 32  # ring files that make a starting process recover some
 _FEW = 4
 
 _word = _forkpage.word
+_YIELD, _YIELDS = 0.0001, 40  # seconds an emitter steps aside for a thread that has to hurry, and how often
+
 _get_ident = _stdlib.get_ident
 
 
@@ -172,8 +174,9 @@ class Recorder:
                 ring = drain.open()
                 placed = ring is not None and drain.place(line)
                 mapped = ring is not None and ring.state == _layout.MAPPED
-                if ring is not None and mapped and placed:
-                    self._steer(ring)
+                hurried = ring is not None and mapped and placed and self._steer(ring)
+            if hurried:
+                self._let_in(drain)
             if placed:
                 if drain.rotated and not mapped:
                     drain.clean()
@@ -211,10 +214,23 @@ class Recorder:
             waited += 0.001
         return drain.move() > 0 or drain.totals.written > before
 
-    def _steer(self, ring: Ring) -> None:
+    def _let_in(self, drain: Drain) -> None:
+        """Give the drain thread room to work, for about a millisecond in hundreds of events.
+
+        An event loop without a pause gives the GIL up for a microsecond around each poll. That wakes a thread that
+        waits for it every time, and every time too late; and as it is woken, it never waits the 5 ms after which it
+        may ask for the GIL. A turn took 100 ms so, and the wake-ups cost the host a quarter of its speed.
+        """
+        thread, before = self._thread, drain.totals.written
+        for _ in range(_YIELDS):
+            if thread is None or thread is not self._thread or thread.ended or drain.totals.written != before:
+                return
+            _stdlib.sleep(_YIELD)
+
+    def _steer(self, ring: Ring) -> bool:
         """Start or wake the drain thread where there is work for it, and say how far ``put`` may go by itself.
 
-        Wants the drain's lock.
+        True where the thread has to hurry. Wants the drain's lock.
         """
         main = ring.main
         full = main.head + main.capacity
@@ -229,12 +245,12 @@ class Recorder:
             if main.tail <= half:
                 self._thread.wake()
                 main.limit(half)
-                return
+                return False
             self._thread.hurry()
-        elif may_start and main.tail <= quarter:
-            main.limit(quarter)
-            return
-        main.limit(full)
+            main.limit(full)
+            return True
+        main.limit(quarter if may_start and main.tail <= quarter else full)
+        return False
 
     def _start_thread(self) -> None:
         try:
@@ -253,7 +269,7 @@ class Recorder:
     def _turn(self) -> float | None:
         drain = self._drain
         try:
-            drain.move()
+            moved = drain.move()
             if drain.rotated:
                 drain.clean()
         except Exception as exc:
@@ -263,7 +279,8 @@ class Recorder:
             return RETRY_DRAIN
         with drain.lock:
             ring, thread = drain.ring, self._thread
-            if ring is not None and not ring.drained():
+            if ring is not None and (moved or not ring.drained()):
+                # More may come: to be woken for each first event would cost the host more than a look now and then.
                 ring.main.limit(ring.main.head + (ring.main.capacity >> 1))
                 return self._tick
             if thread is not None:
