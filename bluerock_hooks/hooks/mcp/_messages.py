@@ -76,7 +76,7 @@ def observe(connection: Connection, item: Any, inbound: bool) -> None:
         root = members.get("root")
         if root is not None:  # 1.x: a root model around the message; 2.x: the message itself
             members = root.__dict__
-        connection.message(members, inbound, message if connection.endpoint.kind == "memory" else None)
+        connection.message(members, inbound, message if connection.in_memory else None)
     except Exception as exc:
         if not isinstance(item, Exception):
             _guard.swallow("mcp.tap", exc)

@@ -19,6 +19,7 @@ _monotonic_ns = _stdlib.monotonic_ns
 _MAX_OPEN = 4096  # requests remembered while they wait; a peer that never answers must not grow us
 _MAX_ID = 256
 _MAX_PASSING = 64
+_MAX_SUBJECTS = 64
 
 CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
 SERVER_INFO = "io.modelcontextprotocol/serverInfo"
@@ -52,10 +53,12 @@ class Connection:
         "_server_said",
         "_source",
         "_started",
+        "_subjects",
         "_templates",
         "client_name",
         "endpoint",
         "id",
+        "in_memory",
         "owner_name",
         "protocol_version",
         "role",
@@ -66,6 +69,7 @@ class Connection:
 
     def __init__(self, recording: Recording, role: Role, endpoint: Endpoint) -> None:
         self._recording = recording
+        self.in_memory = endpoint.kind == "memory"
         recording.connected()
         self.id = recording.new_id()
         self.endpoint = endpoint
@@ -81,6 +85,7 @@ class Connection:
         """The protocol's session id, ``None`` where the transport has none."""
         self._client_session: Callable[[], str | None] | None = None
         self._new_id = recording.new_id
+        self._subjects: dict[str, str] = {}
         self._templates: dict[tuple[int, bool], McpMessage] = {}
         self._sent: dict[int | str, Span] = {}
         self._received: dict[int | str, Span] = {}
@@ -88,13 +93,14 @@ class Connection:
 
     def session_from(self, source: Callable[[], str | None]) -> None:
         """Where to ask for the session id of an HTTP client; it is not known before the first response."""
-        if self.endpoint.kind in ("http", "unknown"):
+        if self.session_id is None and self.endpoint.kind in ("http", "unknown"):
             self._client_session = source
 
     def _ask_session(self) -> None:
         found = self._client_session() if self._client_session is not None else None
         if found is not None:
             self.session_id = self.endpoint.session_id = found
+            self._client_session = None
             self._templates.clear()
 
     def received(self, request_id: object) -> Span | None:
@@ -142,13 +148,14 @@ class Connection:
             request_id = members.get("id")
             if type(request_id) is not int:
                 request_id = _plain_id(request_id)
-            if self.session_id is None and self._client_session is not None:
+            if self._client_session is not None:
                 self._ask_session()
-            if type(method) is not str or len(method) > _MAX_ID:
-                method = _plain_method(method)
             if method is None:
                 self._response(members, request_id, inbound, carrier)
-            elif request_id is None:
+                return
+            if type(method) is not str or len(method) > _MAX_ID:
+                method = _plain_method(method)
+            if request_id is None:
                 self._notification(method, members.get("params"), inbound, carrier)
             else:
                 self._request(method, request_id, members.get("params"), inbound, carrier)
@@ -277,7 +284,14 @@ class Connection:
         subject = params.get("name")
         if subject is None:
             subject = params.get("uri")
-        return self._recording.clean(subject) if type(subject) is str else None
+        if type(subject) is not str:
+            return None
+        known = self._subjects.get(subject)
+        if known is None:
+            if len(self._subjects) >= _MAX_SUBJECTS:
+                self._subjects.clear()
+            known = self._subjects[subject] = self._recording.clean(subject)
+        return known
 
     # -- who is talking: the handshake says so, and since 2026-07-28 every message may
 
@@ -320,9 +334,7 @@ def unpaired(recording: Recording, method: str, request_id: int | str) -> Span:
     return Span(method, Request(method=method, request_id=request_id, span_id=recording.new_id()), _monotonic_ns())
 
 
-def _plain_method(value: object) -> str | None:
-    if value is None:
-        return None
+def _plain_method(value: object) -> str:
     return value[:_MAX_ID] if type(value) is str else f"<{type(value).__name__}>"
 
 
