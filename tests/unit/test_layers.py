@@ -26,11 +26,6 @@ LAYERS: dict[str, int] = {
     "_version": 0,
     # 1 model
     "_envelope": 1,
-    "_clean": 1,
-    "_labels": 1,
-    "_patterns": 1,
-    "_scrub": 1,
-    "_walk": 1,
     "config": 1,
     "events": 1,
     "redact": 1,

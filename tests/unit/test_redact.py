@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bluerock_hooks import _clean, _patterns
-from bluerock_hooks.redact import Redactor
+from bluerock_hooks.redact import Redactor, _clean, _patterns
 
 MARK = "[redacted]"
 redactor = Redactor()

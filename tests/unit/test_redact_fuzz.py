@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bluerock_hooks._scrub import scrub
 from bluerock_hooks.redact import Redactor
+from bluerock_hooks.redact._scrub import scrub
 
 redactor = Redactor()
 policies = [Redactor(payloads=policy) for policy in ("redacted", "full", "shape", "none")]

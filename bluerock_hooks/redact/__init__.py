@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from . import _guard
+from .. import _guard
 from ._clean import ROOM, SHORT, SMALL, admit, clean, settled
 from ._patterns import KEEP, MARK, PLAIN, URL_NAMES, WEAK, name_verdict
 from ._walk import Walk, foreign, is_same
