@@ -21,11 +21,13 @@ SDKS = ("mcp==1.30.0", "mcp==2.3.0")
 CLIENT = EXAMPLES / "client.py"
 SERVER = EXAMPLES / "server.py"
 
-# (SDK, arguments of the example client, protocol version that must be negotiated)
+# (Python, SDK, arguments of the example client, protocol version that must be negotiated)
 EXCHANGES = [
-    pytest.param("mcp==1.30.0", [], "2025-11-25", id="mcp-1.30"),
-    pytest.param("mcp==2.3.0", [], "2026-07-28", id="mcp-2.3-2026"),
-    pytest.param("mcp==2.3.0", ["--mode", "legacy"], "2025-11-25", id="mcp-2.3-2025"),
+    pytest.param("3.11", "mcp==1.30.0", [], "2025-11-25", id="mcp-1.30"),
+    pytest.param("3.11", "mcp==2.3.0", [], "2026-07-28", id="mcp-2.3-2026"),
+    pytest.param("3.11", "mcp==2.3.0", ["--mode", "legacy"], "2025-11-25", id="mcp-2.3-2025"),
+    pytest.param("3.10", "mcp==1.30.0", [], "2025-11-25", id="mcp-1.30-python-3.10"),
+    pytest.param("3.13", "mcp==2.3.0", [], "2026-07-28", id="mcp-2.3-python-3.13"),
 ]
 
 
@@ -35,8 +37,9 @@ def talk(peer: Peer, env: dict[str, str], log: Path, arguments: list[str]) -> su
     return peer.run("python", CLIENT, *arguments, "--server-command", *tee, env=env)
 
 
-@pytest.mark.parametrize(("sdk", "arguments", "version"), EXCHANGES)
+@pytest.mark.parametrize(("python", "sdk", "arguments", "version"), EXCHANGES)
 def test_every_message_on_the_wire_is_in_the_spool_once_for_each_side_and_the_host_notices_nothing(
+    python: str,
     sdk: str,
     arguments: list[str],
     version: str,
@@ -45,7 +48,7 @@ def test_every_message_on_the_wire_is_in_the_spool_once_for_each_side_and_the_ho
     spool: Path,
     tmp_path: Path,
 ) -> None:
-    peer = peer_venv("3.11", sdk)
+    peer = peer_venv(python, sdk)
     dark = {name: value for name, value in sensor_env.items() if not name.startswith("BLUEROCK_")}
     without = talk(peer, dark, tmp_path / "without.log", arguments)
     assert not spool.exists()
