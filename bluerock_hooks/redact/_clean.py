@@ -17,48 +17,41 @@ if TYPE_CHECKING:
 SHORT = 64  # characters of the strings and keys that are remembered
 SMALL = 16  # members of a container that the quick tier looks at
 ROOM = 4  # containers inside one another, the outermost included
+_SAFE = 2**62  # what lies beyond is looked at by the walk
 _MEMORY = 2048  # how many keys, how many strings are remembered
 
 # JSON Schema describes members by name; these names lead to such descriptions.
 SCHEMA_MAPS = frozenset(("properties", "$defs", "definitions", "patternProperties"))
 
 names: set[str] = set()  # keys: ordinary and clean
-_are_names = names.issuperset
-_only_text = frozenset((str,)).issuperset
-_only_numbers = frozenset((int, bool)).issuperset
-_SAFE = 2**62  # integers that JSON readers and msgspec agree about; what is larger is looked at by the walk
 clean: set[str] = set()  # strings: clean, no flag, no secret's name; never one found under a secret's name
 
 
 def settled(value: object, room: int) -> bool:
     """Is this dict or list small, at most ``room`` deep, and already as the walk would leave it?
 
-    False means "walk it". Only strings and keys that were scanned before, or are scanned here, pass. What this costs is
-    the number of bytecodes it takes: most common first, and keys all at once.
+    False means "walk it". Only strings and keys that were scanned before, or are scanned here, pass.
     """
-    if not value:
-        return True
     if len(value) > SMALL or not room:  # type: ignore[arg-type]
         return False
     items: Iterable[Any]
     if type(value) is dict:
-        if not _only_text(map(type, value)) or not (_are_names(value) or admit_names(value)):
-            return False
+        for key in value:
+            if type(key) is not str or (key not in names and not admit_name(key)):
+                return False
         items = value.values()
     else:
         items = value  # type: ignore[assignment]
-    if _only_numbers(map(type, items)):
-        return bool(min(items) > -_SAFE and max(items) < _SAFE)
     for item in items:
         kind = type(item)
         if kind is str:
             if item not in clean and (len(item) > SHORT or not admit(item)):
                 return False
-        elif kind is dict or kind is list:
-            if not settled(item, room - 1):
-                return False
         elif kind is int:
             if not -_SAFE < item < _SAFE:
+                return False
+        elif kind is dict or kind is list:
+            if not settled(item, room - 1):
                 return False
         elif kind is float:
             if item - item != 0.0:
@@ -66,11 +59,6 @@ def settled(value: object, room: int) -> bool:
         elif item is not None and kind is not bool:
             return False
     return True
-
-
-def admit_names(keys: dict[str, object]) -> bool:
-    """Remember the keys of a dict as ordinary, if all of them are."""
-    return all(key in names or admit_name(key) for key in keys)
 
 
 def admit_name(key: str) -> bool:
