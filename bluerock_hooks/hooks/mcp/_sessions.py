@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ... import _guard, _stdlib
 from ...events import McpMessage, McpSessionCreated, McpSessionTerminated, Request, Span
 from .._attribution import current
+from ._parties import Parties, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,10 +21,6 @@ _MAX_OPEN = 4096  # requests remembered while they wait; a peer that never answe
 _MAX_ID = 256
 _MAX_PASSING = 64
 _MAX_SUBJECTS = 64
-
-CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
-SERVER_INFO = "io.modelcontextprotocol/serverInfo"
-PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
 
 _CANCELLED_CODE = -32800
 
@@ -44,25 +41,20 @@ class Connection:
     """
 
     __slots__ = (
-        "_client_said",
         "_client_session",
         "_new_id",
         "_received",
         "_recording",
         "_sent",
-        "_server_said",
-        "_source",
         "_started",
         "_subjects",
         "_templates",
-        "client_name",
         "endpoint",
         "id",
         "in_memory",
         "owner_name",
-        "protocol_version",
+        "parties",
         "role",
-        "server_name",
         "session_id",
         "wire_method",
     )
@@ -74,11 +66,6 @@ class Connection:
         self.id = recording.new_id()
         self.endpoint = endpoint
         self.role: Role = role
-        self.server_name: str | None = None
-        self.client_name: str | None = None
-        self._server_said: str | None = None
-        self._client_said: str | None = None
-        self.protocol_version: str | None = None
         self.owner_name: Callable[[], str | None] | None = None
         self.wire_method: str | None = None
         self.session_id = endpoint.session_id
@@ -87,6 +74,7 @@ class Connection:
         self._new_id = recording.new_id
         self._subjects: dict[str, str] = {}
         self._templates: dict[tuple[int, bool], McpMessage] = {}
+        self.parties = Parties(recording.clean, self._templates.clear)
         self._sent: dict[int | str, Span] = {}
         self._received: dict[int | str, Span] = {}
         self._started = _monotonic_ns()
@@ -122,8 +110,8 @@ class Connection:
 
     def serves(self, name: object) -> None:
         """The name of the server object behind this connection."""
-        if self.server_name is None and type(name) is str:
-            self._learn_server(name)
+        if self.parties.server is None and type(name) is str:
+            self.parties.server_is(name)
 
     def terminated(self) -> None:
         """Record that the connection is down."""
@@ -131,7 +119,7 @@ class Connection:
             if not self.endpoint.stateless:
                 event = McpSessionTerminated(connection_id=self.id, source=self.role, session_id=self.session_id)
                 event.transport = self.endpoint.kind
-                event.peer = self.client_name if self.role == "server" else self.server_name
+                event.peer = self.parties.client if self.role == "server" else self.parties.server
                 event.unanswered = len(self._sent) + len(self._received)
                 event.duration_ms = _elapsed_ms(self._started)
                 self._recording.record(event)
@@ -189,10 +177,10 @@ class Connection:
             if type(params) is dict:
                 meta = params.get("_meta")
                 if type(meta) is dict:
-                    trace_parent = _text(meta.get("traceparent"))
-                    self._learn_from_meta(meta)
+                    trace_parent = text(meta.get("traceparent"))
+                    self.parties.meta(meta)
                 if method == "initialize":
-                    self._learn(params)
+                    self.parties.handshake(params)
         event = self._event(0, inbound)
         event.id = request_id
         event.method = method
@@ -231,7 +219,7 @@ class Connection:
             message["result"] = result
         method = span.method if span is not None else None
         if type(result) is dict and method in ("initialize", "server/discover"):
-            self._learn(result)
+            self.parties.handshake(result)
         event = self._event(2, inbound)
         event.id = request_id
         event.method = method
@@ -264,17 +252,18 @@ class Connection:
 
     def _template(self, kind: int, inbound: bool) -> McpMessage:
         role = self.role
-        if self.server_name is None:
-            self._learn_server(self.endpoint.server_name or (self.owner_name() if self.owner_name else None))
+        parties = self.parties
+        if parties.server is None:
+            parties.server_is(self.endpoint.server_name or (self.owner_name() if self.owner_name else None))
         return McpMessage(
             event=_NAMES[role, inbound][kind],
             session_id=self.session_id,
             connection_id=self.id,
             source=role if not inbound else ("client" if role == "server" else "server"),
-            server_name=self.server_name,
-            client_name=self.client_name,
+            server_name=parties.server,
+            client_name=parties.client,
             transport=self.endpoint.kind,
-            protocol_version=self.protocol_version,
+            protocol_version=parties.version,
         )
 
     def _subject(self, params: Any) -> str | None:
@@ -293,41 +282,6 @@ class Connection:
             known = self._subjects[subject] = self._recording.clean(subject)
         return known
 
-    # -- who is talking: the handshake says so, and since 2026-07-28 every message may
-
-    def _learn(self, handshake: dict[str, Any]) -> None:
-        self._learn_version(_text(handshake.get("protocolVersion")))
-        self._learn_client(_name_in(handshake.get("clientInfo")))
-        self._learn_server(_name_in(handshake.get("serverInfo")))
-        meta = handshake.get("_meta")
-        if type(meta) is dict:
-            self._learn_from_meta(meta)
-
-    def _learn_from_meta(self, meta: dict[str, Any]) -> None:
-        if PROTOCOL_VERSION in meta:
-            self._learn_version(_text(meta[PROTOCOL_VERSION]))
-        if CLIENT_INFO in meta:
-            self._learn_client(_name_in(meta[CLIENT_INFO]))
-        if SERVER_INFO in meta:
-            self._learn_server(_name_in(meta[SERVER_INFO]))
-
-    def _learn_version(self, version: str | None) -> None:
-        if version is not None and version != self.protocol_version:
-            self.protocol_version = version
-            self._templates.clear()
-
-    def _learn_client(self, name: str | None) -> None:
-        if name is not None and name != self._client_said:
-            self._client_said = name
-            self.client_name = self._recording.clean(name)
-            self._templates.clear()
-
-    def _learn_server(self, name: str | None) -> None:
-        if name is not None and name != self._server_said:
-            self._server_said = name
-            self.server_name = self._recording.clean(name)
-            self._templates.clear()
-
 
 def unpaired(recording: Recording, method: str, request_id: int | str) -> Span:
     """A span for a request whose message was not seen here: what it causes still belongs together."""
@@ -344,16 +298,6 @@ def _plain_id(value: object) -> int | str | None:
     if type(value) is str:
         return value[:_MAX_ID]
     return None
-
-
-def _text(value: object) -> str | None:
-    return value if type(value) is str and len(value) <= _MAX_ID else None
-
-
-def _name_in(info: object) -> str | None:
-    if type(info) is dict:
-        return _text(info.get("name"))
-    return _text(getattr(info, "name", None)) if info is not None else None
 
 
 def _elapsed_ms(started: int) -> float:

@@ -254,7 +254,7 @@ class Dispatchers:
         connection = connection_of(getattr(inner, "_dispatcher", None)) or _SERVING.get()
         if connection is None:
             return unpaired(self._recording, method, dctx.request_id)
-        if connection.server_name is None:
+        if connection.parties.server is None:
             connection.serves(getattr(getattr(runner, "server", None), "name", None))
         if connection.wire_method not in (None, method):
             return CURRENT.get()  # the SDK asks the server's own tools/list before a tools/call: no request of the peer
