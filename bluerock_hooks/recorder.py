@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Counts", "Recorder"]
 
 # Seconds an event waits in the ring while a drain thread runs. Events are safe there, and our readers see them there at
-# once; but a turn of the thread costs a busy host: each system call of ours has to win the GIL back, for up to 5 ms,
-# and meanwhile an event loop that gives the GIL up around every poll pays a wake-up each time. Measured: 75 us a tool
-# call on a loop without a pause, with a turn every 50 ms.
+# once; but a turn of the thread costs a busy host (see _let_in): 75 us a tool call with a turn every 50 ms.
 TICK = 1.0
 _WAIT_FOR_DRAIN = 0.5  # seconds an emitter lets another thread's write go on when the ring is full
 _CROWDED = 32  # ring files that make a starting process recover some
@@ -192,7 +190,7 @@ class Recorder:
             drain.drop(reason, len(line) if type(line) is bytes else 0)
 
     def _make_room(self) -> bool:
-        """Write the ring's events out in place of the drain thread. False where that cannot be done now."""
+        """Have the ring's events written out, by the drain thread or in its place. False where that cannot be now."""
         drain = self._drain
         before = drain.totals.written
         waited = 0.0
@@ -215,7 +213,7 @@ class Recorder:
         return drain.move() > 0 or drain.totals.written > before
 
     def _let_in(self, drain: Drain) -> None:
-        """Give the drain thread room to work, for about a millisecond in hundreds of events.
+        """Step aside for the drain thread, a few milliseconds at most in hundreds of events.
 
         An event loop without a pause gives the GIL up for a microsecond around each poll. That wakes a thread that
         waits for it every time, and every time too late; and as it is woken, it never waits the 5 ms after which it

@@ -10,14 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from argparse import Namespace
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import _in_memory
 from anyio.streams.memory import MemoryObjectSendStream
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 
 def witness(log_path: str) -> None:
@@ -44,22 +40,7 @@ async def main() -> None:
     log, examples, mode = sys.argv[1:]
     sys.path.insert(0, examples)
     witness(log)
-    import client
-    from server import server
-
-    @asynccontextmanager
-    async def connect(_options: Namespace) -> AsyncIterator[Any]:
-        if client.Client is not None:
-            async with client.Client(server, mode=mode) as session:
-                yield session
-        else:
-            from mcp.shared.memory import create_connected_server_and_client_session
-
-            async with create_connected_server_and_client_session(server._mcp_server) as session:
-                yield session
-
-    async with connect(Namespace()) as session:
-        await client.talk(session, "sk-example-0123456789abcdef0123456789abcdef")
+    await _in_memory.talk(mode)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ kept: what is absent in this SDK is a fact to report, never an error in the user
 from __future__ import annotations
 
 import functools
-import sys
 from typing import TYPE_CHECKING, Any
 
 import wrapt
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import ModuleType
 
-if TYPE_CHECKING:
     ObjectProxy = wrapt.ObjectProxy[Any]
 else:
     ObjectProxy = wrapt.ObjectProxy  # 1.x is not generic
@@ -125,6 +123,10 @@ def argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name:
     return kwargs[name] if name in kwargs else args[position] if len(args) > position else None
 
 
-def loaded(name: str) -> ModuleType | None:
-    """A module that is imported already, never importing it."""
-    return sys.modules.get(name)
+def replaced(
+    args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name: str, value: Any
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments with ``value`` in place of the one that ``argument`` finds; by name where it was left out."""
+    if name not in kwargs and len(args) > position:
+        return (*args[:position], value, *args[position + 1 :]), kwargs
+    return args, {**kwargs, name: value}

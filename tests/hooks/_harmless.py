@@ -10,12 +10,13 @@ import inspect
 import json
 import pickle
 import sys
+from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, sys.argv[1])
-from contextlib import asynccontextmanager
+sys.path[:0] = [sys.argv[1], str(Path(__file__).parent.parent)]
 from importlib import import_module
 
+import _in_memory
 import bluerock_hooks._bootstrap as bootstrap
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -30,24 +31,8 @@ def resolve(target: str) -> tuple[Any, str]:
     return (getattr(owner, owner_name) if owner_name else owner), name
 
 
-@asynccontextmanager
-async def memory(server: Any) -> Any:
-    import client
-
-    if client.Client is not None:
-        async with client.Client(server, mode="legacy") as session:
-            yield session
-    else:
-        from mcp.shared.memory import create_connected_server_and_client_session
-
-        async with create_connected_server_and_client_session(server._mcp_server) as session:
-            yield session
-
-
 async def main() -> None:
-    from server import server
-
-    async with memory(server) as session:
+    async with _in_memory.connect("legacy") as session:
         await session.call_tool("add", {"a": 1, "b": 2})
         inner = getattr(session, "session", session)
         owner = getattr(inner, "_dispatcher", inner)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 examples, mode, place = sys.argv[1:]
-sys.path.insert(0, examples)
+sys.path[:0] = [examples, str(Path(__file__).parent.parent)]
 
+import _in_memory
 import mcp  # noqa: F401  loads the hooks
 from bluerock_hooks import _guard
 from bluerock_hooks import encode as encode_module
@@ -42,24 +43,5 @@ owner, name = TARGETS[place]
 setattr(owner, name, fails)
 
 
-async def main() -> None:
-    import client
-    from server import server
-
-    @asynccontextmanager
-    async def connect() -> Any:
-        if client.Client is not None:
-            async with client.Client(server, mode=mode) as session:
-                yield session
-        else:
-            from mcp.shared.memory import create_connected_server_and_client_session
-
-            async with create_connected_server_and_client_session(server._mcp_server) as session:
-                yield session
-
-    async with connect() as session:
-        await client.talk(session, "sk-example-0123456789abcdef0123456789abcdef")
-
-
-asyncio.run(main())
+asyncio.run(_in_memory.talk(mode))
 print("swallowed", _guard.caught > 0)

@@ -7,11 +7,12 @@ fastmcp replaces neither's protocol layer.
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from ... import config
 from ...events import HookOutcome, SensorHooks
-from .._patch import Patch, Patches, loaded
+from .._patch import Patch, Patches
 from ._catalog import Catalog
 from ._transports import Streams, memory_target, stdio_target, url_target
 from ._v1 import Sessions
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from .. import Recording
     from .._patch import Outcome
-
-TRIGGERS = ("mcp", "fastmcp")
 
 _V1_MARK = "shared/session.py"
 _V2_MARK = "shared/jsonrpc_dispatcher.py"
@@ -128,7 +127,7 @@ class McpHooks:
 
 def generation() -> str:
     """``"1"`` or ``"2"`` for the SDK that is imported, an empty string for one that is neither."""
-    package = loaded("mcp")
+    package = sys.modules.get("mcp")
     for root in getattr(package, "__path__", ()):
         for mark, answer in ((_V2_MARK, "2"), (_V1_MARK, "1")):
             if os.path.exists(f"{root}/{mark}"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ... import _guard
-from .._patch import ObjectProxy
+from .._patch import ObjectProxy, argument, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -13,12 +13,26 @@ if TYPE_CHECKING:
     from ._sessions import Connection
 
 
-class ReadTap(ObjectProxy):
-    """The read stream: a message is recorded after it was received."""
+class _Tap(ObjectProxy):
+    """A stream that answers as itself; entering it gives the tap, so that nobody gets past it."""
 
     def __init__(self, wrapped: Any, connection: Connection) -> None:
         super().__init__(wrapped)
         self._self_connection = connection
+
+    async def __aenter__(self) -> _Tap:
+        await self.__wrapped__.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> Any:
+        return await self.__wrapped__.__aexit__(*exc_info)
+
+
+class ReadTap(_Tap):
+    """The read stream: a message is recorded after it was received."""
+
+    def __init__(self, wrapped: Any, connection: Connection) -> None:
+        super().__init__(wrapped, connection)
         self._self_iterator: Any = None
 
     def __aiter__(self) -> ReadTap:
@@ -39,33 +53,15 @@ class ReadTap(ObjectProxy):
         observe(self._self_connection, item, True)
         return item
 
-    async def __aenter__(self) -> ReadTap:
-        await self.__wrapped__.__aenter__()
-        return self
 
-    async def __aexit__(self, *exc_info: Any) -> Any:
-        return await self.__wrapped__.__aexit__(*exc_info)
-
-
-class WriteTap(ObjectProxy):
+class WriteTap(_Tap):
     """The write stream: a message is recorded before it is sent, so that a request precedes its response."""
-
-    def __init__(self, wrapped: Any, connection: Connection) -> None:
-        super().__init__(wrapped)
-        self._self_connection = connection
 
     def send(self, item: Any) -> Awaitable[Any]:
         """What the stream's own ``send`` returns: no coroutine of ours in between."""
         observe(self._self_connection, item, False)
         sent: Awaitable[Any] = self.__wrapped__.send(item)
         return sent
-
-    async def __aenter__(self) -> WriteTap:
-        await self.__wrapped__.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc_info: Any) -> Any:
-        return await self.__wrapped__.__aexit__(*exc_info)
 
 
 def observe(connection: Connection, item: Any, inbound: bool) -> None:
@@ -86,13 +82,11 @@ def tapped(
     args: tuple[Any, ...], kwargs: dict[str, Any], connection: Connection
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of a session or dispatcher with its first two, ``read_stream`` and ``write_stream``, tapped."""
-    positional, named = list(args), dict(kwargs)
     for position, (name, tap) in enumerate((("read_stream", ReadTap), ("write_stream", WriteTap))):
-        if name in named:
-            named[name] = tap(named[name], connection)
-        elif len(positional) > position:
-            positional[position] = tap(positional[position], connection)
-    return tuple(positional), named
+        stream = argument(args, kwargs, position, name)
+        if stream is not None:
+            args, kwargs = replaced(args, kwargs, position, name, tap(stream, connection))
+    return args, kwargs
 
 
 def connection_of(owner: Any) -> Connection | None:

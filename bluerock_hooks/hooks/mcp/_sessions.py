@@ -22,7 +22,8 @@ _MAX_ID = 256
 _MAX_PASSING = 64
 _MAX_SUBJECTS = 64
 
-_CANCELLED_CODE = -32800
+CANCELLED: dict[str, Any] = {"code": -32800, "message": "Request cancelled"}
+"""The error of a request that was cancelled, where the SDK writes it or nothing is written at all."""
 
 # (role, inbound) -> names of the events for a request, a notification, a response
 _NAMES: dict[tuple[Role, bool], tuple[Any, Any, Any]] = {
@@ -283,8 +284,11 @@ class Connection:
         return known
 
 
-def unpaired(recording: Recording, method: str, request_id: int | str) -> Span:
-    """A span for a request whose message was not seen here: what it causes still belongs together."""
+def served(recording: Recording, connection: Connection | None, method: str, request_id: int | str) -> Span:
+    """The span of a request whose handler starts: that of its message or, where none was seen here, one of its own."""
+    span = connection.received(request_id) if connection is not None else None
+    if span is not None:
+        return span
     return Span(method, Request(method=method, request_id=request_id, span_id=recording.new_id()), _monotonic_ns())
 
 
@@ -306,7 +310,7 @@ def _elapsed_ms(started: int) -> float:
 
 def _outcome(result: Any, is_error: bool, code: object, span: Span | None) -> Outcome:
     if is_error:
-        return "cancelled" if code == _CANCELLED_CODE or (span is not None and span.cancelled) else "error"
+        return "cancelled" if code == CANCELLED["code"] or (span is not None and span.cancelled) else "error"
     if type(result) is dict:
         if result.get("isError") is True:
             return "tool_error"

@@ -9,7 +9,7 @@ from ... import _guard
 from .._attribution import CURRENT
 from .._patch import argument
 from ._messages import connection_of, tapped
-from ._sessions import Connection, unpaired
+from ._sessions import Connection, served
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -91,10 +91,7 @@ class Sessions:
     def _span(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span:
         message, request = argument(args, kwargs, 0, "message"), argument(args, kwargs, 1, "req")
         connection = connection_of(argument(args, kwargs, 2, "session"))
-        span = connection.received(message.request_id) if connection is not None else None
-        if span is not None:
-            return span
-        return unpaired(self._recording, str(request.method), message.request_id)
+        return served(self._recording, connection, str(request.method), message.request_id)
 
 
 def _server_name(session: weakref.ref[Any]) -> Callable[[], str | None]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from ... import _guard
 from ...events import ConnectTarget, McpClientConnect
 from .._attribution import CURRENT, current
-from .._patch import argument
+from .._patch import argument, replaced
 from ._exchange import Exchange
 from ._messages import connection_of, tapped
-from ._sessions import Connection, unpaired
+from ._sessions import CANCELLED, Connection, served
 from ._transports import Endpoint
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class Dispatchers:
             try:
                 connection = self._streams.endpoint(getattr(self_, "_write_stream", None)).connection
                 if connection is not None:
-                    error = {"code": -32800, "message": "Request cancelled"}
-                    connection.message({"id": argument(args, kwargs, 0, "request_id"), "error": error}, False)
+                    request_id = argument(args, kwargs, 0, "request_id")
+                    connection.message({"id": request_id, "error": CANCELLED}, False)
             except Exception as exc:
                 _guard.swallow("mcp.terminate_unanswered", exc)
             return await original(self_, *args, **kwargs)
@@ -216,16 +216,8 @@ class Dispatchers:
             connection.message({"method": method, "params": params}, True)
             return intercept(method, params) if intercept is not None else False
 
-        positional, named = list(args), dict(kwargs)
-        if "on_request" in named:
-            named["on_request"] = tapped_request
-        else:
-            positional[0] = tapped_request
-        if len(positional) > 2:
-            positional[2] = tapped_intercept
-        else:
-            named["on_notify_intercept"] = tapped_intercept
-        return tuple(positional), named
+        args, kwargs = replaced(args, kwargs, 0, "on_request", tapped_request)
+        return replaced(args, kwargs, 2, "on_notify_intercept", tapped_intercept)
 
     # -- attribution, all paths
 
@@ -253,15 +245,12 @@ class Dispatchers:
         inner = getattr(dctx, "_inner", dctx)  # the 2026 entries wrap the context to refuse server requests
         connection = connection_of(getattr(inner, "_dispatcher", None)) or _SERVING.get()
         if connection is None:
-            return unpaired(self._recording, method, dctx.request_id)
+            return served(self._recording, None, method, dctx.request_id)
         if connection.parties.server is None:
             connection.serves(getattr(getattr(runner, "server", None), "name", None))
         if connection.wire_method not in (None, method):
             return CURRENT.get()  # the SDK asks the server's own tools/list before a tools/call: no request of the peer
-        span = connection.received(dctx.request_id)
-        if span is not None:
-            return span
-        return unpaired(self._recording, method, dctx.request_id)
+        return served(self._recording, connection, method, dctx.request_id)
 
 
 def _role(on_request: Any) -> Any:
@@ -276,7 +265,7 @@ def _error_of(exc: BaseException) -> dict[str, Any]:
     if type(code) is int:
         return {"code": code, "message": str(getattr(error, "message", ""))}
     if type(exc).__name__ in ("CancelledError", "Cancelled"):
-        return {"code": -32800, "message": "Request cancelled"}
+        return CANCELLED
     return {"code": -32603, "message": type(exc).__name__}
 
 
