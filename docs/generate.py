@@ -1,4 +1,4 @@
-"""Writes ``docs/events.md`` from the Structs in ``bluerock_hooks/events.py``; a test fails where it is out of date.
+"""Writes ``docs/events.md`` from the Structs in ``bluerock_hooks/events``; a test fails where it is out of date.
 
 Usage::
 
@@ -30,7 +30,7 @@ INTRODUCTION = """\
 # Events
 
 One line of NDJSON an event, whole lines only. This page is made by `docs/generate.py` from the Structs of
-`bluerock_hooks/events.py`; `bluerock-hooks schema` prints the same as JSON Schema. The examples are lines of real runs.
+`bluerock_hooks/events`; `bluerock-hooks schema` prints the same as JSON Schema. The examples are lines of real runs.
 
 ```json
 {"ts": "2026-11-22T10:00:00.123456Z", "event": {"meta": {...}, "context": {...}, ...}}

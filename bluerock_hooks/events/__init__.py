@@ -1,0 +1,80 @@
+"""The events: one msgspec Struct a kind, one line of NDJSON an event.
+
+Hooks build these Structs; ``encode`` stamps the envelope (``meta``, ``context.process``, ``ts``), redacts and encodes.
+A member that is ``None`` is unknown and left out of the line. The schema only grows: a new member has a default.
+
+Text members are redacted by default. The annotation says otherwise where it matters:
+
+* ``Known``: our own words, digests and ids; never looked at.
+* ``Message``: payload, kept as far as ``BLUEROCK_PAYLOADS`` / ``BLUEROCK_RESULTS`` say.
+* ``Argv``, ``Url``: redacted by their own grammar.
+"""
+
+from __future__ import annotations
+
+from ._base import Context, Event, Line, Meta, Process, Request, RequestId, Span
+from ._mcp import (
+    ConnectTarget,
+    McpClientConnect,
+    McpMessage,
+    McpServerInit,
+    McpSessionCreated,
+    McpSessionTerminated,
+    MessageEvent,
+    Outcome,
+    Role,
+    ServerInfo,
+    Transport,
+)
+from ._sensor import (
+    Ancestor,
+    EventsDropped,
+    HookOutcome,
+    InternalException,
+    SensorHooks,
+    SensorShutdown,
+    SensorStartup,
+)
+
+__all__ = [
+    "KINDS",
+    "Ancestor",
+    "ConnectTarget",
+    "Context",
+    "Event",
+    "EventsDropped",
+    "HookOutcome",
+    "InternalException",
+    "Line",
+    "McpClientConnect",
+    "McpMessage",
+    "McpServerInit",
+    "McpSessionCreated",
+    "McpSessionTerminated",
+    "MessageEvent",
+    "Meta",
+    "Outcome",
+    "Process",
+    "Request",
+    "RequestId",
+    "Role",
+    "SensorHooks",
+    "SensorShutdown",
+    "SensorStartup",
+    "ServerInfo",
+    "Span",
+    "Transport",
+]
+
+KINDS: tuple[type[Event], ...] = (
+    EventsDropped,
+    InternalException,
+    McpClientConnect,
+    McpMessage,
+    McpServerInit,
+    McpSessionCreated,
+    McpSessionTerminated,
+    SensorHooks,
+    SensorShutdown,
+    SensorStartup,
+)

@@ -1,0 +1,126 @@
+"""MCP: servers, connections, sessions and every JSON-RPC message."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import msgspec
+
+from ._base import Argv, Event, Known, Message, RequestId, Url
+
+Role = Literal["server", "client"]
+Outcome = Literal["ok", "tool_error", "error", "cancelled", "timeout", "input_required"]
+Transport = Literal["stdio", "http", "sse", "websocket", "memory", "unknown"]
+MessageEvent = Literal[
+    "server_received_request",
+    "server_send_response",
+    "server_received_notification",
+    "server_send_notification",
+    "server_send_request",
+    "server_received_response",
+    "client_send_request",
+    "client_received_response",
+    "client_received_notification",
+    "client_send_notification",
+    "client_received_request",
+    "client_send_response",
+]
+
+
+class ServerInfo(msgspec.Struct, omit_defaults=True):
+    """What a server says of itself."""
+
+    name: str | None = None
+    title: str | None = None
+    version: Known | None = None
+    instructions: str | None = None
+    sdk: Known | None = None
+    """Generation of the SDK: ``1`` or ``2``."""
+
+
+class McpServerInit(Event, kw_only=True):
+    """An MCP server object was made."""
+
+    NAME: ClassVar[str] = "python_mcp_server_init"
+
+    server: ServerInfo
+
+
+class McpMessage(Event, kw_only=True):
+    """One JSON-RPC message, once on each side that has a sensor."""
+
+    NAME: ClassVar[str] = "python_mcp_event"
+
+    event: MessageEvent
+    id: RequestId | None = None
+    method: Known | None = None
+    """Of a response: the method of its request."""
+    message: Message | None = None
+    """The JSON-RPC message without its version: ``id``, ``method``, ``params``, ``result``, ``error``."""
+    session_id: Known | None = None
+    """The protocol's own session id; 2026-07-28 and stdio have none."""
+    connection_id: Known | None = None
+    """Our id of the connection this message travelled on, unique on this side."""
+    source: Role | None = None
+    """The side that wrote the message."""
+    server_name: Known | None = None
+    """Redacted when it was learned."""
+    client_name: Known | None = None
+    transport: Transport | None = None
+    protocol_version: Known | None = None
+    duration_ms: float | None = None
+    """On responses: since the request passed the same place."""
+    outcome: Outcome | None = None
+    """On responses."""
+    error_code: int | None = None
+    """On error responses: the JSON-RPC code."""
+    trace_parent: Known | None = None
+    """W3C ``traceparent`` that another tool put into ``_meta``."""
+
+
+class McpSessionCreated(Event, kw_only=True):
+    """A connection is up on this side."""
+
+    NAME: ClassVar[str] = "python_mcp_session_created"
+
+    connection_id: Known
+    source: Role
+    session_id: Known | None = None
+    transport: Transport | None = None
+    peer: str | None = None
+
+
+class McpSessionTerminated(Event, kw_only=True):
+    """The connection of this side is down."""
+
+    NAME: ClassVar[str] = "python_mcp_session_terminated"
+
+    connection_id: Known
+    source: Role
+    session_id: Known | None = None
+    transport: Transport | None = None
+    peer: str | None = None
+    unanswered: int | None = None
+    """Requests that never had an answer."""
+    duration_ms: float | None = None
+
+
+class ConnectTarget(msgspec.Struct, omit_defaults=True):
+    """What a client connects to."""
+
+    type: Transport
+    command: str | None = None
+    args: Argv | None = None
+    url: Url | None = None
+    auth: bool | None = None
+    """Whether credentials were given; never which."""
+    pid: int | None = None
+    """Of the server process, on stdio."""
+
+
+class McpClientConnect(Event, kw_only=True):
+    """A client opened a transport."""
+
+    NAME: ClassVar[str] = "python_mcp_client_connect"
+
+    server: ConnectTarget

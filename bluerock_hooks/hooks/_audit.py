@@ -1,0 +1,91 @@
+"""The one audit hook of an interpreter: a table of event names; what nobody asked for costs one look-up.
+
+Audit hooks cannot be removed, so there is one for all families, which does nothing once it is ``quiet``. An exception
+from a hook would abort the operation that raised the event: the guard lets through none but the host's own.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from .. import _guard, _stdlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+    from typing import Any
+
+    Handler = Callable[[str, tuple[Any, ...]], None]
+
+_PROBE = "bluerock_hooks.probe"
+
+
+class Audit:
+    """``on(event, handler)`` before or after ``install()``; handlers see what the host does, never what we do.
+
+    A handler is called as ``handler(event, args)`` in the thread that raised the event, before the operation happens
+    (it may still fail). ``args`` hold live objects: copy what is needed and touch nothing. What a handler does itself
+    raises events that no handler sees. ``inside``: idents of the threads that are in our code (``Recorder.inside``).
+    """
+
+    __slots__ = ("_handlers", "_heard", "_inside", "_installed")
+
+    def __init__(self, inside: Container[int]) -> None:
+        self._inside = inside
+        self._handlers: dict[str, Handler] = {}
+        self._installed = False
+        self._heard = False
+
+    def on(self, event: str, handler: Handler) -> None:
+        """Have ``handler`` called for ``event``, after those that asked before."""
+        first = self._handlers.get(event)
+        self._handlers[event] = handler if first is None else _both(first, handler)
+
+    def install(self) -> bool:
+        """Add the hook; False where another hook refused it, of which the interpreter tells nobody. Twice is once."""
+        if not self._installed:
+            self._installed = True
+            self._handlers[_PROBE] = self._probed
+            sys.addaudithook(_hook(self._handlers, self._inside))
+            sys.audit(_PROBE, self)
+            self._handlers.pop(_PROBE, None)
+        return self._heard
+
+    def quiet(self) -> None:
+        """Hear nothing any more: the interpreter ends, or the hooks are undone."""
+        self._handlers.clear()
+
+    def _probed(self, _event: str, args: tuple[Any, ...]) -> None:
+        self._heard = args == (self,)
+
+
+def _hook(handlers: dict[str, Handler], inside: Container[int]) -> Callable[[str, tuple[Any, ...]], None]:
+    wanted, ident, busy = handlers.get, _stdlib.get_ident, set[int]()
+
+    def bluerock_audit(event: str, args: tuple[Any, ...]) -> None:
+        handler = wanted(event)
+        if handler is None:
+            return
+        me = ident()
+        if me in inside or me in busy:
+            return
+        try:
+            busy.add(me)
+            handler(event, args)
+        except Exception as exc:
+            _guard.swallow("audit", exc)
+        finally:
+            busy.discard(me)
+
+    return bluerock_audit
+
+
+def _both(first: Handler, second: Handler) -> Handler:
+    def both(event: str, args: tuple[Any, ...]) -> None:
+        try:
+            first(event, args)
+        except Exception as exc:
+            _guard.swallow("audit", exc)
+        second(event, args)
+
+    return both
