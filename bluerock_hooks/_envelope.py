@@ -8,7 +8,7 @@ from . import _clock, _plain, _stdlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 SCHEMA = "1.0"
 ORIGIN = "bluerock_hooks"
@@ -41,8 +41,13 @@ class Envelope:
         """An id that no other request or connection of any process has, but for chance: 16 hex digits."""
         return f"{self._prefix}{self._next():08x}"
 
-    def line(self, name: str, kind: str, fields: dict[str, object]) -> bytes:
-        """One event of plain values as a line without its newline; ``None`` members are left out."""
+    def line(
+        self, name: str, kind: str, fields: Mapping[str, object], request: Mapping[str, object] | None = None
+    ) -> bytes:
+        """One event of plain values as a line without its newline; ``None`` members are left out.
+
+        ``request``: the members of the MCP request that the event belongs to.
+        """
         event = {
             "meta": {
                 "name": name,
@@ -53,7 +58,7 @@ class Envelope:
                 "source_event_id": self.next_id(),
                 "component_id": self.component_id,
             },
-            "context": {"process": {"pid": self.pid}},
+            "context": {"process": {"pid": self.pid}, "mcp": request},
             **fields,
         }
         return _plain.dumps({"ts": _clock.utc_text(_stdlib.time_ns()), "event": event}).encode("ascii")

@@ -18,7 +18,7 @@ from .spool import Spool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from msgspec import Raw
 
@@ -138,6 +138,26 @@ class Sensor:
         except Exception as exc:
             _guard.swallow("record", exc)
 
+    def note(self, name: str, fields: dict[str, object], span: Span | None = None) -> None:
+        """Record an event of plain values, without msgspec. Never raises an error of ours."""
+        try:
+            if not _word[0]:
+                self.recorder.check_process()
+            self.recorder.emit(self.envelope.line(name, "event", fields, None if span is None else _members(span)))
+        except Exception as exc:
+            _guard.swallow("note", exc)
+
+    def arguments(self, words: Sequence[str]) -> list[str]:
+        """A command line, cut and redacted: the program alone where that fails."""
+        kept = [word[:_MAX_ARGUMENT] for word in words[:_MAX_ARGUMENTS]]
+        if not any(_suspicious(word) for word in kept[1:]):
+            return kept
+        try:
+            return self._redaction().argv(kept)
+        except Exception as exc:
+            _guard.swallow("argv", exc)
+            return kept[:1]
+
     def close(self) -> None:
         """The interpreter ends: say so, write out what is left. What comes later goes to a ring of its own."""
         try:
@@ -185,7 +205,7 @@ class Sensor:
         settings = self.settings
         fields: dict[str, object] = {
             "version": __version__,
-            "argv": self._arguments(),
+            "argv": self.arguments(sys.orig_argv),
             "executable": sys.executable or None,
             "python": ".".join(map(str, sys.version_info[:3])),
             "platform": sys.platform,
@@ -216,16 +236,6 @@ class Sensor:
                 lines.append(self.envelope.line("python_internal_exception", "event", fields))
         return lines
 
-    def _arguments(self) -> list[str]:
-        words = [word[:_MAX_ARGUMENT] for word in sys.orig_argv[:_MAX_ARGUMENTS]]
-        if not any(_suspicious(word) for word in words[1:]):
-            return words
-        try:
-            return self._redaction().argv(words)
-        except Exception as exc:
-            _guard.swallow("argv", exc)
-            return words[:1]
-
     # -- life of the process
 
     def _new_process(self) -> None:
@@ -245,6 +255,11 @@ class Sensor:
 
     def _log_error(self, place: str, exc: Exception) -> None:
         self.notice.log("error", f"{place}: {type(exc).__name__}")
+
+
+def _members(span: Span) -> dict[str, object]:
+    request = span.request
+    return {name: getattr(request, name) for name in request.__struct_fields__}
 
 
 def _suspicious(word: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from msgspec import Raw
@@ -12,10 +12,19 @@ if TYPE_CHECKING:
     from ..events import Event, Span
 
     class Recording(Protocol):
-        """What a hook needs of the sensor. Neither member ever raises an error of ours."""
+        """What a hook needs of the sensor. No member ever raises an error of ours."""
 
         def record(self, event: Event, span: Span | None = None) -> None:
             """Record ``event`` as part of ``span``."""
+
+        def note(self, name: str, fields: dict[str, object], span: Span | None = None) -> None:
+            """Record an event of plain values that may be recorded as they are, without loading msgspec.
+
+            For hooks that work in processes without MCP. ``name`` and ``fields`` are those of a Struct in ``events``.
+            """
+
+        def arguments(self, words: Sequence[str]) -> list[str]:
+            """A command line as it may be recorded, cut; the redactor is loaded only where one of the words asks."""
 
         def encoded(self, message: dict[str, object]) -> Raw:
             """A message, redacted and encoded, for the ``message`` of more than one event."""
