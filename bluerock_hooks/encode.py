@@ -12,7 +12,7 @@ import msgspec
 
 from . import _guard
 from ._envelope import ORIGIN, SCHEMA, SENSOR_ID
-from .events import Context, Event, Line, McpMessage, Meta, Process, Span
+from .events import Context, CutEvent, Event, Line, McpMessage, Meta, Process, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,8 +143,8 @@ class Encoder:
             event.message = {**kept, **self._stub(len(data), self._encode(payload)), "prefix": prefix}
             return self._encode(Line(_now(_utc), event))
         # No other kind has payload: cut to the envelope, which is bounded.
-        bare = {"meta": event.meta, "context": event.context, **self._stub(len(data), data)}
-        return self._encode({"ts": _now(_utc), "event": bare})
+        cut = CutEvent(meta=event.meta, context=event.context, **self._stub(len(data), data))
+        return self._encode(Line(_now(_utc), cut))
 
     def _stub(self, size: int, payload: bytes) -> dict[str, Any]:
         digest = blake2b(payload, digest_size=16, key=self._digest_key())

@@ -1,9 +1,11 @@
-"""Writes ``docs/events.md`` from the Structs in ``bluerock_hooks/events``; a test fails where it is out of date.
+"""Writes ``docs/events.md`` and ``docs/events.schema.json`` from the Structs in ``bluerock_hooks/events``.
+
+A test fails where they are out of date.
 
 Usage::
 
-    python docs/generate.py                      # writes docs/events.md
-    python docs/generate.py --check              # exit status 1 where it would change
+    python docs/generate.py                      # writes both
+    python docs/generate.py --check              # exit status 1 where one would change
     python docs/generate.py --examples SPOOL     # first takes new examples from a recorded spool
 """
 
@@ -21,16 +23,19 @@ from typing import Any
 import msgspec
 
 from bluerock_hooks import events
+from bluerock_hooks.cli import schema
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE / "events.md"
+SCHEMA = HERE / "events.schema.json"
 EXAMPLES = HERE / "examples.ndjson"
 
 INTRODUCTION = """\
 # Events
 
 One line of NDJSON an event, whole lines only. This page is made by `docs/generate.py` from the Structs of
-`bluerock_hooks/events`; `bluerock-hooks schema` prints the same as JSON Schema. The examples are lines of real runs.
+`bluerock_hooks/events`; [events.schema.json](events.schema.json), which `bluerock-hooks schema` prints, says the same
+as JSON Schema. The examples are lines of real runs.
 
 ```json
 {"ts": "2026-11-22T10:00:00.123456Z", "event": {"meta": {...}, "context": {...}, ...}}
@@ -198,7 +203,7 @@ def page() -> str:
         for line in EXAMPLES.read_text().splitlines():
             examples[json.loads(line)["event"]["meta"]["name"]] = line
     parts = [INTRODUCTION, "## Every event has\n"]
-    shared: list[type] = [events.Meta, events.Context, events.Process, events.Request]
+    shared: list[type] = [events.Meta, events.Context, events.Process, events.Request, events.CutEvent]
     parts += [section(cls, level=3) for cls in shared]
     nested: list[type] = []
     for kind in sorted(events.KINDS, key=lambda cls: cls.NAME):
@@ -239,17 +244,18 @@ def richness(event: dict[str, Any]) -> tuple[bool, int]:
 
 
 def main() -> int:
-    """Write or check the page."""
-    parser = argparse.ArgumentParser(description="Make docs/events.md.")
+    """Write or check both files."""
+    parser = argparse.ArgumentParser(description="Make docs/events.md and docs/events.schema.json.")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--examples", type=Path, metavar="SPOOL")
     options = parser.parse_args()
     if options.examples:
         take_examples(options.examples)
-    text = page()
+    made = {PAGE: page(), SCHEMA: json.dumps(schema.document(), indent=2) + "\n"}
     if options.check:
-        return int(not PAGE.exists() or PAGE.read_text() != text)
-    PAGE.write_text(text)
+        return int(any(not path.exists() or path.read_text() != text for path, text in made.items()))
+    for path, text in made.items():
+        path.write_text(text)
     return 0
 
 

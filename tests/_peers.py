@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import _schema
 import pytest
 
 if TYPE_CHECKING:
@@ -224,8 +225,8 @@ def _snapshot(directory: Path) -> str:
 def read_spool(directory: Path, *, recover: bool = True, failures: bool = False) -> list[dict[str, Any]]:
     """The events of a spool, oldest first: of all segments, after killed processes' rings were recovered.
 
-    Each is one line's object, ``{"ts": ..., "event": {"meta": ...}}``. A line that is no JSON fails the test, and so
-    does an exception that the guard swallowed in some process, unless ``failures`` asks for it.
+    Each is one line's object, ``{"ts": ..., "event": {"meta": ...}}``. A line that is no JSON or not as the schema says
+    fails the test, and so does an exception that the guard swallowed in some process, unless ``failures`` asks for it.
     """
     if recover:
         command = [sys.executable, "-m", "bluerock_hooks", "recover"]
@@ -237,6 +238,7 @@ def read_spool(directory: Path, *, recover: bool = True, failures: bool = False)
         text = segment.read_bytes()
         assert not text or text.endswith(b"\n"), f"{segment} ends in the middle of a line"
         events += [json.loads(line) for line in text.splitlines()]
+    _schema.check(events)
     if not failures:
         swallowed = [event for event in events if event["event"]["meta"]["name"] == "python_internal_exception"]
         assert not swallowed, swallowed

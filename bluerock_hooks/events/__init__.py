@@ -12,7 +12,7 @@ Text members are redacted by default. The annotation says otherwise where it mat
 
 from __future__ import annotations
 
-from ._base import Context, Event, Line, Meta, Process, Request, RequestId, Span
+from ._base import Context, CutEvent, Event, Line, Meta, Process, Request, RequestId, Span
 from ._mcp import (
     ConnectTarget,
     McpClientConnect,
@@ -41,6 +41,7 @@ __all__ = [
     "Ancestor",
     "ConnectTarget",
     "Context",
+    "CutEvent",
     "Event",
     "EventsDropped",
     "HookOutcome",

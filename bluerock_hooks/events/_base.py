@@ -79,6 +79,15 @@ class Event(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     context: Context | None = None
 
 
+class CutEvent(Event, kw_only=True):
+    """What is kept of an event above ``BLUEROCK_MAX_EVENT_BYTES``, of any kind but ``python_mcp_event``."""
+
+    oversize: int
+    """Bytes that it had."""
+    digest: Known
+    """Keyed hash of them; the key is of this process."""
+
+
 class Line(msgspec.Struct, gc=False):
     """One line of the spool."""
 
