@@ -13,7 +13,7 @@ from __future__ import annotations
 from _collections import deque  # type: ignore[import-not-found]
 
 from . import _guard, _stdlib
-from .drain import RETRY_DRAIN, Counts, Drain, DrainThread, Outside
+from .drain import RETRY_DRAIN, Completion, Counts, Drain, DrainThread, Outside
 from .ring import _forkpage, _layout
 
 TYPE_CHECKING = False
@@ -48,7 +48,8 @@ class Recorder:
     ``preamble()`` gives the lines every process begins with. ``notice(text)`` is told once of each kind of trouble.
     ``notices(reason, events, bytes)`` gives lines that tell readers of losses; it is asked before each batch that
     follows one, and with no loss when the guard has caught something new. ``on_new_process()`` is called in a forked
-    child before anything else of ours happens there. ``thread``: a drain thread may be started.
+    child before anything else of ours happens there. ``completion`` completes what is marked in the ring. ``thread``: a
+    drain thread may be started.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Recorder:
         notice: Callable[[str], None] | None = None,
         notices: Notices | None = None,
         on_new_process: Callable[[], None] | None = None,
+        completion: Completion | None = None,
         thread: bool = True,
         tick: float = TICK,
     ) -> None:
@@ -69,6 +71,7 @@ class Recorder:
         """Idents of the threads that are in our code just now: what they do to files is not the host's doing."""
         self._ring_bytes = ring_bytes
         self._outside = Outside(preamble, notice, notices)
+        self._completion = completion or Completion()
         self._on_new_process = on_new_process
         self._thread_allowed = thread
         self._tick = tick
@@ -79,7 +82,7 @@ class Recorder:
 
     def _begin(self, mode: str) -> None:
         """The state of a process that has recorded nothing yet."""
-        self._drain = Drain(self.spool, self._outside, self._ring_bytes, mode)
+        self._drain = Drain(self.spool, self._outside, self._completion, self._ring_bytes, mode)
         self._nested_lock = _stdlib.allocate_lock()
         self._parked: deque[bytes] = deque()
         self._thread: DrainThread | None = None
@@ -347,15 +350,21 @@ class Recorder:
             _guard.swallow("recorder.drain", exc)
             return 0
 
-    def close(self) -> None:
+    def close(self, farewell: Callable[[], None] | None = None) -> None:
         """At exit: join the thread, write everything out, and leave no ring behind where that worked.
 
-        What is emitted later (a late ``__del__``) makes a new ring, which is left for a recovery.
+        ``farewell()`` emits the last event, when the others are complete. What is emitted later still (a late
+        ``__del__``) makes a new ring, which is left for a recovery.
         """
         try:
             self.check_process()
             self._closed = True
-            if self._stop_thread(last_turn=True):
+            joined = self._stop_thread(last_turn=True)
+            if farewell is not None:
+                if joined:
+                    self._enter(self._drain.flush)
+                farewell()
+            if joined:
                 self._enter(self._drain.finish)
             # Else the disk holds the thread up; it is not to hold up the exit, and the ring keeps what there is.
         except Exception as exc:

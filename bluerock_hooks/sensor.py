@@ -10,6 +10,7 @@ from . import _clock, _guard, _stdlib
 from ._envelope import Envelope
 from ._notice import Notice
 from ._version import __version__
+from .drain import Completion
 from .errors import BluerockError
 from .hooks._trigger import Trigger
 from .recorder import Recorder
@@ -63,6 +64,7 @@ class Sensor:
         self.reason = ""
         self.envelope = Envelope()
         self.notice = Notice(settings.log)
+        self.completion = Completion()
         self.hooks: McpHooks | None = None
         self._encoder: Encoder | None = None
         self._trigger: Trigger | None = None
@@ -95,6 +97,7 @@ class Sensor:
             notice=self.notice,
             notices=self._losses,
             on_new_process=self._new_process,
+            completion=self.completion,
         )
         # First registered, last run: what others do at exit is recorded, and nothing of ours outlives the interpreter.
         atexit.register(self.close)
@@ -143,7 +146,8 @@ class Sensor:
         try:
             if not _word[0]:
                 self.recorder.check_process()
-            self.recorder.emit(self.envelope.line(name, "event", fields, None if span is None else _members(span)))
+            line = self.envelope.line(name, "event", fields, None if span is None else _members(span))
+            self.recorder.emit(self.completion.marked(name, line))
         except Exception as exc:
             _guard.swallow("note", exc)
 
@@ -161,20 +165,21 @@ class Sensor:
     def close(self) -> None:
         """The interpreter ends: say so, write out what is left. What comes later goes to a ring of its own."""
         try:
-            self.recorder.check_process()
-            counts = self.recorder.counts()
-            fields: dict[str, object] = {
-                "events": counts.events + 1,
-                "dropped": counts.dropped,
-                "bytes": counts.bytes,
-                "errors": _guard.caught,
-                "duration_ms": (_stdlib.monotonic_ns() - self._started) // 1000 / 1000,
-            }
-            if counts.events or not self._forked:
-                self.recorder.emit(self.envelope.line("sensor_shutdown", "sensor_lifecycle", fields))
-            self.recorder.close()
+            self.recorder.close(self._farewell)
         except Exception as exc:
             _guard.swallow("close", exc)
+
+    def _farewell(self) -> None:
+        counts = self.recorder.counts()
+        fields: dict[str, object] = {
+            "events": counts.events + 1,
+            "dropped": counts.dropped,
+            "bytes": counts.bytes,
+            "errors": _guard.caught,
+            "duration_ms": (_stdlib.monotonic_ns() - self._started) // 1000 / 1000,
+        }
+        if counts.events or not self._forked:
+            self.recorder.emit(self.envelope.line("sensor_shutdown", "sensor_lifecycle", fields))
 
     # -- MCP, loaded at its first import
 

@@ -14,6 +14,7 @@ from ..ring import Ring, _layout
 from ..spool import Spool, explain
 from ._accounts import Counts, Losses
 from ._batch import Batch, write
+from ._completion import Completion
 from ._outside import Outside
 from ._thread import DrainThread
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..ring._directory import Directory
 
-__all__ = ["Batch", "Counts", "Drain", "DrainThread", "Outside"]
+__all__ = ["Batch", "Completion", "Counts", "Drain", "DrainThread", "Outside"]
 
 # This file system maps no files. Whatever else can go wrong (space, rights, limits) would hit plain writes too.
 _NO_MAPPING = frozenset((errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.ENXIO, errno.EOPNOTSUPP))
@@ -40,9 +41,10 @@ class Drain:
     Its methods want the caller to be inside (``Recorder.inside``); those that say so want ``lock``, the others take it.
     """
 
-    def __init__(self, spool: Spool, outside: Outside, ring_bytes: int, mode: str) -> None:
+    def __init__(self, spool: Spool, outside: Outside, completion: Completion, ring_bytes: int, mode: str) -> None:
         self.spool = spool
         self.outside = outside
+        self._completion = completion
         self.mode = mode
         self.lock = _stdlib.allocate_lock()
         self.drain_lock = _stdlib.allocate_lock()
@@ -109,8 +111,9 @@ class Drain:
         if _stdlib.monotonic() < self.not_before:
             return False
         told, notices = self.outside.loss_lines(self.losses)
+        complete = self._completion.lines([line])
         try:
-            number, size = write(self.spool, ring, [line, *notices])
+            number, size = write(self.spool, ring, complete + notices)
         except (OSError, BluerockError) as exc:
             _guard.give_back(exc)
             self._refused(exc)
@@ -118,7 +121,8 @@ class Drain:
         self.rotated = self.rotated or number != ring.segment
         ring.segment, ring.segment_bytes = number, size
         self.totals.written += 1
-        self.totals.written_bytes += len(line)
+        self.totals.written_bytes += len(complete[0])
+        self._completion.forget()
         self.losses.settle(told)
         return True
 
@@ -148,6 +152,7 @@ class Drain:
                 ends = ring.main.tail, ring.nested.tail
             told, notices = self.outside.loss_lines(self.losses)
             batch = Batch(ring, *ends)
+            batch.lines = self._completion.lines(batch.lines)
             segment = ring.segment, ring.segment_bytes
             lines = batch.lines + notices
             if lines:
@@ -171,7 +176,7 @@ class Drain:
         totals, losses = self.totals.copy(), self.losses.copy()
         losses.settle(told)
         totals.written += len(batch.lines)
-        totals.written_bytes += batch.bytes
+        totals.written_bytes += sum(map(len, batch.lines))
         rotated = self.rotated or segment[0] != ring.segment
         generation = ring.prepare(*batch.ends, *segment, losses.reported)
         # No call from here on: an exception of the host between two of these would have the batch written twice.
@@ -181,6 +186,7 @@ class Drain:
         self.totals, self.losses = totals, losses
         self.rotated = rotated
         self.not_before = 0.0
+        self._completion.forget()
         if batch.damaged_bytes:
             self.drop("damage", batch.damaged_bytes)
 
@@ -245,12 +251,16 @@ class Drain:
             with self.lock:
                 self.losses.add("retention", swept.events, swept.bytes)
 
-    def finish(self) -> None:
-        """At exit: write everything out, and leave no ring behind where that worked. OSError, SpoolError."""
+    def flush(self) -> None:
+        """Write batches until there is nothing left, a few at most: a thread of the host may never cease to emit."""
         self.not_before = 0.0
-        for _ in range(_LAST_BATCHES):  # a thread of the host may never cease to emit
+        for _ in range(_LAST_BATCHES):
             if not self.move():
                 break
+
+    def finish(self) -> None:
+        """At exit: write everything out, and leave no ring behind where that worked. OSError, SpoolError."""
+        self.flush()
         if self.ring is None:
             return
         self.clean(4)
@@ -266,19 +276,20 @@ class Drain:
 
     def counts(self) -> Counts:
         """What happened so far, with what is in the ring now."""
-        with self.drain_lock, self.lock:
+        with self.lock:  # enough: progress is published under it, and who holds the other may be waiting for the disk
             counts = self.totals.copy()
             counts.events, counts.bytes = counts.written, counts.written_bytes
             ring = self.ring
             if ring is not None and ring.state == _layout.MAPPED:
                 waiting = Batch(ring, ring.main.tail, ring.nested.tail)
                 counts.events += len(waiting.lines)
-                counts.bytes += waiting.bytes
+                counts.bytes += sum(map(len, waiting.lines))
         return counts
 
     def abandon(self) -> None:
         """In a forked child: the ring is the parent's. A call that goes on in the child finds nothing any more."""
         self._let_go()
+        self._completion.forget()
 
 
 def _refuse(_line: bytes) -> bool:

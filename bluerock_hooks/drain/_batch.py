@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Batch:
     """Committed records of a ring, taken out in order; the nested region's come last."""
 
-    __slots__ = ("bytes", "damaged_bytes", "ends", "lines")
+    __slots__ = ("damaged_bytes", "ends", "lines")
 
     def __init__(self, ring: Ring, main_end: int, nested_end: int) -> None:
         """Take what lies before the two ends. No lock is needed: nobody writes there until the batch is committed."""
@@ -27,7 +27,6 @@ class Batch:
             self.lines += found
             # Somebody wrote over our mapping. What follows cannot be told apart any more; the ring must not stay stuck.
             self.damaged_bytes += end - reached
-        self.bytes = sum(map(len, self.lines))
 
 
 def write(spool: Spool, ring: Ring, lines: list[bytes]) -> tuple[int, int]:

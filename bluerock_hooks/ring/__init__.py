@@ -15,11 +15,12 @@ from .. import _clock, _guard, _stdlib
 from . import _forkpage
 from . import _layout as at
 from ._directory import Directory, write_all
+from ._layout import INCOMPLETE
 from ._names import RING
 from ._owner import boot_id, owner_state, pid_namespace, since_boot_ns
 from ._reading import RingContents, read_ring
 
-__all__ = ["Ring", "RingContents", "owner_state", "read_ring"]
+__all__ = ["INCOMPLETE", "Ring", "RingContents", "owner_state", "read_ring"]
 
 _DONT_DUMP = 16  # MADV_DONTDUMP: events stay out of core files
 

@@ -59,6 +59,7 @@ MAPPED, WRITTEN, CLAIMED = 1, 2, 3  # states: records in the ring; every event w
 NO_SEGMENT = (1 << 64) - 1  # segment number of a WRITTEN ring: nothing says how much of its segments is good
 
 PADDING = 0xFFFFFFFF
+INCOMPLETE = b" "  # what a line begins with that its owner adds to on the way out; to others it is a line as it is
 QUICK = 5120  # zlib.adler32 lets go of the GIL above this many bytes
 
 GONE = memoryview(bytes(0)).cast("Q")  # every store into it fails

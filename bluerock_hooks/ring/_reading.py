@@ -88,7 +88,7 @@ class RingContents:
         bounds = self.claimed if self.state == at.CLAIMED else (None, None)
         first, end = at.records(words, memory, at.HEADER, main, self.ends[0], bounds[0])
         second, nested_end = at.records(words, memory, at.HEADER + main, nested, self.ends[1], bounds[1])
-        self.records = first + second
+        self.records = [line.lstrip(at.INCOMPLETE) for line in first + second]
         self.ends = end, nested_end
 
 

@@ -1,0 +1,90 @@
+"""Events that could not wait: in the ring at once, and completed on their way to the segment.
+
+Some of what an event says takes time (the digest of a file, who installed it), which is not the host's to give. Its
+hook records what it knows, as a line that is marked: it begins with a space, and is JSON all the same. The drain asks
+the completer of that kind for the rest and adds it. A process that is killed first leaves a valid event that says less.
+"""
+
+from __future__ import annotations
+
+from .. import _guard, _plain
+from ..ring import INCOMPLETE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Completer = Callable[[dict[str, Any]], dict[str, object]]
+
+_MARK = INCOMPLETE[0]
+
+
+class Completion:
+    """Who completes which event; one a sensor. Lines are without newline."""
+
+    __slots__ = ("_completed", "_completers", "_settlers")
+
+    def __init__(self) -> None:
+        self._completers: dict[str, Completer] = {}
+        self._settlers: list[Callable[[], None]] = []
+        self._completed: dict[bytes, bytes] = {}
+
+    def on(self, name: str, complete: Completer, settled: Callable[[], None] | None = None) -> None:
+        """``complete(event)`` gives more members for each event ``name``, or others in place of its own.
+
+        It runs where the ring is drained, most often in the drain thread: it must import nothing, hold no lock, and may
+        read files. ``settled()`` is called when the events of a batch are complete, and may record what came out of it.
+        """
+        self._completers[name] = complete
+        if settled is not None:
+            self._settlers.append(settled)
+
+    def marked(self, name: str, line: bytes) -> bytes:
+        """``line``, marked where somebody will complete it."""
+        return INCOMPLETE + line if name in self._completers else line
+
+    def lines(self, lines: list[bytes]) -> list[bytes]:
+        """The same lines, each complete, and the same ones when asked again before ``forget``.
+
+        Work is done once even where the spool refuses a batch for an hour.
+        """
+        if not any(line[0] == _MARK for line in lines):
+            return lines
+        done = self._completed
+        complete = []
+        for line in lines:
+            if line[0] == _MARK:
+                if line not in done:
+                    done[line] = self._complete(line.lstrip(INCOMPLETE))
+                complete.append(done[line])
+            else:
+                complete.append(line)
+        for settled in self._settlers:
+            _settle(settled)
+        return complete
+
+    def forget(self) -> None:
+        """The batch is in the segment, or belongs to another process."""
+        self._completed.clear()
+
+    def _complete(self, line: bytes) -> bytes:
+        try:
+            data = _plain.loads(line.decode("ascii"))
+            event = data["event"]
+            members = self._completers[event["meta"]["name"]](event)
+            if not members.keys() & event.keys():  # the usual case: no need to write again what is written
+                more = _plain.dumps(members).encode("ascii")[1:-1]
+                return line[:-2] + b"," + more + b"}}" if more else line
+            event.update(members)
+            return _plain.dumps(data).encode("ascii")
+        except Exception as exc:
+            _guard.swallow("drain.complete", exc)
+            return line
+
+
+def _settle(settled: Callable[[], None]) -> None:
+    try:
+        settled()
+    except Exception as exc:
+        _guard.swallow("drain.settle", exc)
