@@ -52,7 +52,7 @@ class Request(msgspec.Struct, omit_defaults=True, gc=False):
 class Span:
     """A request and, later, its response: what events belong to while it is open."""
 
-    __slots__ = ("cancelled", "method", "request", "started")
+    __slots__ = ("cancelled", "ended", "method", "request", "started")
 
     def __init__(self, method: str, request: Request, started: int) -> None:
         self.method = method
@@ -60,6 +60,8 @@ class Span:
         self.started = started
         """Monotonic nanoseconds."""
         self.cancelled = False
+        self.ended = False
+        """The handler has returned: what still happens on its behalf is late."""
 
 
 class Context(msgspec.Struct, omit_defaults=True, gc=False):

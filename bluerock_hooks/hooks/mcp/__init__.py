@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ... import config
 from ...events import HookOutcome, SensorHooks
+from .. import _threads
 from .._patch import Patch, Patches
 from ._catalog import Catalog
 from ._transports import Streams, memory_target, stdio_target, url_target
@@ -70,6 +71,9 @@ class McpHooks:
                   sees="attribution to the request being served", sdk="1", required=True),
             Patch("mcp.server.runner", "ServerRunner._on_request", v2.on_request,
                   sees="attribution to the request being served", sdk="2", required=True),
+            Patch("concurrent.futures.thread", "ThreadPoolExecutor.submit", _threads.submit,
+                  sees="attribution in executors", sdk="12"),
+            Patch("threading", "Thread.start", _threads.start, sees="attribution in threads", sdk="12"),
             # life cycle
             Patch("mcp.shared.session", "BaseSession.__aexit__", v1.session_exit,
                   sees="the end of a session", sdk="1"),

@@ -155,6 +155,8 @@ class Connection:
 
     def _request(self, method: str, request_id: int | str, params: Any, inbound: bool, carrier: object) -> None:
         parent = current()
+        if parent is not None and inbound and parent.ended:
+            parent = None  # inherited by the task that reads, from the request that opened the connection
         span = Span(
             method,
             Request(

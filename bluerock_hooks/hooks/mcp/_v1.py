@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ... import _guard
-from .._attribution import CURRENT
+from .._attribution import enter, leave
 from .._patch import argument
 from ._messages import connection_of, tapped
 from ._sessions import Connection, served
@@ -63,16 +63,19 @@ class Sessions:
         """``Server._handle_request(self, message, req, session, ...)``: runs in the request's own task."""
 
         async def _handle_request(self_: Any, *args: Any, **kwargs: Any) -> Any:
-            token = None
+            span = None
             try:
-                token = CURRENT.set(self._span(args, kwargs))
+                span = self._span(args, kwargs)
+                token = enter(span)
             except Exception as exc:
+                span = None
                 _guard.swallow("mcp.handle_request", exc)
             try:
                 return await original(self_, *args, **kwargs)
             finally:
-                if token is not None:
-                    CURRENT.reset(token)
+                if span is not None:
+                    span.ended = True
+                    leave(token)
 
         return _handle_request
 

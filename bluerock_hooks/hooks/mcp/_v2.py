@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import _guard
 from ...events import ConnectTarget, McpClientConnect
-from .._attribution import CURRENT, current
+from .._attribution import current, enter, leave
 from .._patch import argument, replaced
 from ._exchange import Exchange
 from ._messages import connection_of, tapped
@@ -225,18 +225,20 @@ class Dispatchers:
         """``ServerRunner._on_request(self, dctx, method, params)``: runs in the request's own task."""
 
         async def _on_request(self_: Any, *args: Any, **kwargs: Any) -> Any:
-            token = None
+            span = None
             try:
                 span = self._span(self_, args, kwargs)
                 if span is not None:
-                    token = CURRENT.set(span)
+                    token = enter(span)
             except Exception as exc:
+                span = None
                 _guard.swallow("mcp.on_request", exc)
             try:
                 return await original(self_, *args, **kwargs)
             finally:
-                if token is not None:
-                    CURRENT.reset(token)
+                if span is not None:
+                    span.ended = True
+                    leave(token)
 
         return _on_request
 
@@ -249,7 +251,7 @@ class Dispatchers:
         if connection.parties.server is None:
             connection.serves(getattr(getattr(runner, "server", None), "name", None))
         if connection.wire_method not in (None, method):
-            return CURRENT.get()  # the SDK asks the server's own tools/list before a tools/call: no request of the peer
+            return None  # the SDK asks the server's own tools/list before a tools/call: no request of the peer
         return served(self._recording, connection, method, dctx.request_id)
 
 
