@@ -154,9 +154,9 @@ def test_no_text_takes_long(seed: int) -> None:
         text = (unit * 2048)[:2048]
         spent = []
         for _ in range(2):
-            started = time.perf_counter()
+            started = time.thread_time()
             scrub(text)
-            spent.append(time.perf_counter() - started)
+            spent.append(time.thread_time() - started)
         slowest = max(slowest, (min(spent), unit))
     assert slowest[0] < 0.02, slowest
 
@@ -168,7 +168,10 @@ def test_time_grows_with_length_only(atom: str) -> None:
         took = []
         for size in (4096, 32768):
             text = (unit * size)[:size]
-            started = time.perf_counter()
-            scrub(text)
-            took.append(time.perf_counter() - started)
+            spent = []
+            for _ in range(2):
+                started = time.thread_time()
+                scrub(text)
+                spent.append(time.thread_time() - started)
+            took.append(min(spent))
         assert took[1] < 30 * max(took[0], 0.002), (unit, took)
