@@ -122,6 +122,12 @@ class Sensor:
             raise RuntimeError("nothing that has messages was loaded")
         return self._encoder.message(message)
 
+    def digest(self, text: str) -> str:
+        """A keyed digest of ``text``, 32 hex digits."""
+        from _blake2 import blake2b
+
+        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=self._digest_key()).hexdigest()
+
     def connected(self) -> None:
         """Let the drain thread start. Not before: a server's master process that forks workers in C must have none."""
         self.recorder.want_thread()

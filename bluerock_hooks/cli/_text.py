@@ -176,6 +176,7 @@ def _message(event: dict[str, Any]) -> list[Piece]:
     found += _word(tool, "strong")
     found += _request_id(event.get("id"))
     found += _outcome(event.get("outcome"))
+    found += _word("late" if event.get("late") is True else None, "bad")
     found += _duration(event.get("duration_ms"))
     return found + (_answer(event, message) if kind == "response" else _parameters(message, tool))
 
@@ -245,6 +246,16 @@ def _server(event: dict[str, Any]) -> list[Piece]:
     return found + ([] if instructions is None else _word(value_text(instructions)))
 
 
+def _ended(event: dict[str, Any]) -> list[Piece]:
+    """A request's end without an answer; the arrow points to the side that was to answer."""
+    away = event.get("side") == event.get("source")
+    found = _word(f"{event.get('side')} {'->' if away else '<-'} request") + _word(event.get("method"), "strong")
+    found += _word(member(event, "context", "mcp", "tool"), "strong") + _request_id(event.get("id"))
+    found += _outcome(event.get("outcome")) + _duration(event.get("duration_ms"))
+    reason = event.get("reason")
+    return found + ([] if reason is None else _word(value_text(reason)))
+
+
 def _session(event: dict[str, Any]) -> list[Piece]:
     found = _word(event.get("source")) + _word(event.get("transport"))
     found += _word(event.get("session_id") or event.get("connection_id"), "strong") + _labelled(
@@ -276,10 +287,13 @@ def _other(event: dict[str, Any]) -> list[Piece]:
     return found
 
 
+_OF_A_REQUEST = ("python_mcp_event", "python_mcp_request_ended")
+
+
 def _cause(event: dict[str, Any]) -> list[Piece]:
     """The request that an event was caused by; of a message it is the message itself and said already."""
     request = member(event, "context", "mcp")
-    if not isinstance(request, dict) or member(event, "meta", "name") == "python_mcp_event":
+    if not isinstance(request, dict) or member(event, "meta", "name") in _OF_A_REQUEST:
         return []
     words = [request.get("method"), request.get("tool")]
     return _word("in " + " ".join(str(word) for word in words if word is not None) if any(words) else None, "dim")
@@ -290,6 +304,7 @@ GISTS: dict[str, Gist] = {
     "python_internal_exception": _trouble,
     "python_mcp_client_connect": _connect,
     "python_mcp_event": _message,
+    "python_mcp_request_ended": _ended,
     "python_mcp_server_init": _server,
     "python_mcp_session_created": _session,
     "python_mcp_session_terminated": _session,

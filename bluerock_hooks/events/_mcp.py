@@ -10,6 +10,7 @@ from ._base import Argv, Event, Known, Message, RequestId, Url
 
 Role = Literal["server", "client"]
 Outcome = Literal["ok", "tool_error", "error", "cancelled", "timeout", "input_required"]
+End = Literal["timeout", "cancelled", "abandoned"]
 Transport = Literal["stdio", "http", "sse", "websocket", "memory", "unknown"]
 MessageEvent = Literal[
     "server_received_request",
@@ -71,11 +72,41 @@ class McpMessage(Event, kw_only=True):
     duration_ms: float | None = None
     """On responses: since the request passed the same place."""
     outcome: Outcome | None = None
-    """On responses."""
+    """On responses. ``timeout`` or ``cancelled`` where the request had ended so before the answer came."""
+    late: bool | None = None
+    """On responses: True where nobody waited for it any more; a ``python_mcp_request_ended`` came before it."""
     error_code: int | None = None
     """On error responses: the JSON-RPC code."""
     trace_parent: Known | None = None
-    """W3C ``traceparent`` that another tool put into ``_meta``."""
+    """W3C ``traceparent`` in ``_meta``: of another tool, or ours where ``BLUEROCK_PROPAGATE`` is on."""
+    state_digest: Known | None = None
+    """Keyed digest of ``requestState``: the same on the result that asked for input and on the request that returns
+    it. The state itself is never recorded."""
+
+
+class McpRequestEnded(Event, kw_only=True):
+    """A request ended on this side without an answer on the wire."""
+
+    NAME: ClassVar[str] = "python_mcp_request_ended"
+
+    id: RequestId
+    method: Known | None = None
+    outcome: End
+    """``timeout``: this side waited long enough. ``cancelled``: by the side that sent it, or by its caller.
+    ``abandoned``: the connection closed, or the answer can never come."""
+    side: Role
+    """The side that recorded this."""
+    source: Role
+    """The side that wrote the request."""
+    session_id: Known | None = None
+    connection_id: Known | None = None
+    transport: Transport | None = None
+    error_code: int | None = None
+    """Where the SDK gave its caller an error in place of an answer: the code of that error."""
+    reason: str | None = None
+    """Its text."""
+    duration_ms: float | None = None
+    """Since the request passed the same place."""
 
 
 class McpSessionCreated(Event, kw_only=True):

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
         def encoded(self, message: dict[str, object]) -> Raw:
             """A message, redacted and encoded, for the ``message`` of more than one event."""
 
+        def digest(self, text: str) -> str:
+            """A keyed digest, the same in every process of this spool: joins what may not be recorded."""
+
         def connected(self) -> None:
             """A connection is up: from now on events come in numbers."""
 

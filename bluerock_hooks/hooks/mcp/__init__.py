@@ -66,6 +66,13 @@ class McpHooks:
             Patch("mcp.server.streamable_http",
                   "StreamableHTTPServerTransport._terminate_unanswered_request", v2.terminate_unanswered,
                   sees="answers to cancelled requests on 2025 HTTP", sdk="2"),
+            # requests that end without an answer
+            Patch("mcp.shared.session", "BaseSession.send_request", v1.send_request,
+                  sees="requests that time out or are given up", sdk="1"),
+            Patch("mcp.shared.jsonrpc_dispatcher", "JSONRPCDispatcher._settle_unanswered", v2.settle_unanswered,
+                  sees="the end of requests that the client cancelled", sdk="2"),
+            Patch("mcp.client.streamable_http", "StreamableHTTPTransport._resolve_abandoned_request",
+                  v2.resolve_abandoned, sees="answers that an HTTP client made up itself", sdk="2"),
             # what a request's handler causes
             Patch("mcp.server.lowlevel.server", "Server._handle_request", v1.handle_request,
                   sees="attribution to the request being served", sdk="1", required=True),

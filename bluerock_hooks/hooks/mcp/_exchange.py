@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ... import _guard
+from ._endings import abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,6 +34,7 @@ class Exchange:
         self._out = bytearray()
         self._is_events = False
         self._done = False
+        self._left = False
 
     async def receive(self) -> Any:
         """ASGI ``receive``: the request body is recorded when its last part has come."""
@@ -44,6 +46,8 @@ class Exchange:
                     self._done = True
                     self._record(bytes(self._body), True)
                     self._body.clear()
+            elif event["type"] == "http.disconnect":
+                self._left = True
         except Exception as exc:
             _guard.swallow("mcp.exchange", exc)
         return event
@@ -61,6 +65,13 @@ class Exchange:
         except Exception as exc:
             _guard.swallow("mcp.exchange", exc)
         return await self._send(event)
+
+    def close(self) -> None:
+        """The exchange is over. A client cancels by leaving; a request without an answer was abandoned otherwise."""
+        try:
+            abandoned(self._connection, "cancelled" if self._left else "abandoned")
+        except Exception as exc:
+            _guard.swallow("mcp.exchange", exc)
 
     def _sent(self, body: bytes, more: bool) -> None:
         self._out += body

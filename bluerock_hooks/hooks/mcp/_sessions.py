@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 from ... import _guard, _stdlib
 from ...events import McpMessage, McpSessionCreated, McpSessionTerminated, Request, Span
 from .._attribution import current
+from ._endings import abandoned, elapsed_ms, ended, is_made_up, unanswered
 from ._parties import Parties, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ...events import Outcome, Role
+    from ...events import End, Event, Outcome, Role
     from .. import Recording
+    from ._endings import Ended
     from ._transports import Endpoint
 
 _monotonic_ns = _stdlib.monotonic_ns
@@ -53,11 +55,13 @@ class Connection:
         "endpoint",
         "id",
         "in_memory",
+        "over",
         "owner_name",
         "parties",
         "role",
         "session_id",
         "wire_method",
+        "withdraws",
     )
 
     def __init__(self, recording: Recording, role: Role, endpoint: Endpoint) -> None:
@@ -69,6 +73,10 @@ class Connection:
         self.role: Role = role
         self.owner_name: Callable[[], str | None] | None = None
         self.wire_method: str | None = None
+        self.withdraws = False
+        """A request that this side cancels has ended for it: 2.x waits no longer, 1.x still wants the answer."""
+        self.over: dict[int | str | None, Ended] = {}
+        """Requests of this side that ended without an answer, by id: one may come all the same."""
         self.session_id = endpoint.session_id
         """The protocol's session id, ``None`` where the transport has none."""
         self._client_session: Callable[[], str | None] | None = None
@@ -97,6 +105,19 @@ class Connection:
         key = _plain_id(request_id)
         return self._received.get(key) if key is not None else None
 
+    def open_requests(self, inbound: bool) -> list[int | str]:
+        """Ids of the requests that wait for an answer: of the peer's (``inbound``), or of this side's own."""
+        return list(self._received if inbound else self._sent)
+
+    def close_request(self, request_id: object, inbound: bool) -> Span | None:
+        """Forget an open request: no answer is expected any more."""
+        key = _plain_id(request_id)
+        return (self._received if inbound else self._sent).pop(key, None) if key is not None else None
+
+    def record(self, event: Event, span: Span | None = None) -> None:
+        """Record an event of this connection that is no message."""
+        self._recording.record(event, span)
+
     def created(self) -> None:
         """Record that the connection is up. Stateless HTTP has a connection per POST: no session, no event."""
         if not self.endpoint.stateless:
@@ -117,12 +138,13 @@ class Connection:
     def terminated(self) -> None:
         """Record that the connection is down."""
         try:
+            left = abandoned(self)
             if not self.endpoint.stateless:
                 event = McpSessionTerminated(connection_id=self.id, source=self.role, session_id=self.session_id)
                 event.transport = self.endpoint.kind
                 event.peer = self.parties.client if self.role == "server" else self.parties.server
-                event.unanswered = len(self._sent) + len(self._received)
-                event.duration_ms = _elapsed_ms(self._started)
+                event.unanswered = left
+                event.duration_ms = elapsed_ms(self._started)
                 self._recording.record(event)
         except Exception as exc:
             _guard.swallow("mcp.session", exc)
@@ -174,13 +196,14 @@ class Connection:
             del waiting[next(iter(waiting))]
         waiting[request_id] = span
         message: dict[str, Any] = {"id": request_id, "method": method}
-        trace_parent = None
+        trace_parent = state = None
         if params is not None:
             message["params"] = params
             if type(params) is dict:
                 meta = params.get("_meta")
                 if type(meta) is dict:
                     trace_parent = text(meta.get("traceparent"))
+                    state = params.get("requestState")  # of 2026-07-28, where every request has _meta
                     self.parties.meta(meta)
                 if method == "initialize":
                     self.parties.handshake(params)
@@ -188,16 +211,15 @@ class Connection:
         event.id = request_id
         event.method = method
         event.trace_parent = trace_parent
+        if state is not None:
+            event.state_digest = self._digest(state)
         event.message = message if carrier is None else self._shared(message, inbound, carrier)
         self._recording.record(event, span)
 
     def _notification(self, method: str, params: Any, inbound: bool, carrier: object) -> None:
+        end: End | None = None
         if method == "notifications/cancelled" and type(params) is dict:
-            waiting = self._received if inbound else self._sent
-            cancelled = _plain_id(params.get("requestId"))
-            span = waiting.get(cancelled) if cancelled is not None else None
-            if span is not None:
-                span.cancelled = True
+            end = self._cancelled(params, inbound)
         message: dict[str, Any] = {"method": method}
         if params is not None:
             message["params"] = params
@@ -205,17 +227,49 @@ class Connection:
         event.method = method
         event.message = message if carrier is None else self._shared(message, inbound, carrier)
         self._recording.record(event, current())
+        if end is not None:
+            ended(self, params["requestId"], inbound, end)
+
+    def _cancelled(self, params: dict[str, Any], inbound: bool) -> End | None:
+        """Mark the request that a ``notifications/cancelled`` names; how it ended, where it ends with the notification.
+
+        The 2.x SDK cancels what timed out, and says so in the reason.
+        """
+        waiting = self._received if inbound else self._sent
+        key = _plain_id(params.get("requestId"))
+        span = waiting.get(key) if key is not None else None
+        if span is None:
+            return None
+        span.cancelled = True
+        if inbound or not self.withdraws:
+            return None
+        reason = params.get("reason")
+        return "timeout" if type(reason) is str and reason.startswith("timed out") else "cancelled"
+
+    def _digest(self, state: object) -> str | None:
+        return self._recording.digest(state) if type(state) is str else None
 
     def _response(
         self, members: Mapping[str, Any], request_id: int | str | None, inbound: bool, carrier: object
     ) -> None:
         waiting = self._sent if inbound else self._received
-        span = waiting.pop(request_id, None) if request_id is not None else None
+        span = waiting.pop(request_id, None)  # type: ignore[arg-type]  # None is no id, and in no map but a refused one
+        late = None
+        if span is None and inbound:
+            late = self.over.pop(request_id, None)
+            if late is not None:
+                if late.made_up:
+                    return
+                span = late.span
         message: dict[str, Any] = {} if request_id is None else {"id": request_id}
         result, error = members.get("result"), members.get("error")
         code = None
         if error is not None:
             plain = error if type(error) is dict else vars(error)
+            if inbound and self.endpoint.kind == "http" and is_made_up(plain):
+                if span is not None and late is None:
+                    unanswered(self, span, plain)
+                return
             message["error"] = {key: value for key, value in plain.items() if value is not None}
             code = plain.get("code")
         else:
@@ -228,9 +282,15 @@ class Connection:
         event.method = method
         event.message = message if carrier is None else self._shared(message, inbound, carrier)
         event.error_code = code if type(code) is int else None
-        event.outcome = _outcome(result, error is not None, code, span)
+        event.outcome = outcome = _outcome(result, error is not None, code, span)
+        if outcome == "input_required" and type(result) is dict:
+            event.state_digest = self._digest(result.get("requestState"))
+        if late is not None:
+            event.late = True
+            if late.outcome != "abandoned":
+                event.outcome = late.outcome
         if span is not None:
-            event.duration_ms = _elapsed_ms(span.started)
+            event.duration_ms = elapsed_ms(span.started)
         self._recording.record(event, span if span is not None else current())
 
     def _shared(self, message: dict[str, Any], inbound: bool, carrier: object) -> Any:
@@ -304,10 +364,6 @@ def _plain_id(value: object) -> int | str | None:
     if type(value) is str:
         return value[:_MAX_ID]
     return None
-
-
-def _elapsed_ms(started: int) -> float:
-    return (_monotonic_ns() - started) // 1000 / 1000
 
 
 def _outcome(result: Any, is_error: bool, code: object, span: Span | None) -> Outcome:

@@ -63,6 +63,13 @@ class Streams:
         session = getattr(client, "session_id", None)
         return session if type(session) is str else None
 
+    def http_connection(self, client: Any) -> Any:
+        """The connection that this HTTP client transport carries."""
+        for key, found in self._http_clients.items():
+            if found is client and key in self._endpoints:
+                return self._endpoints[key].connection
+        return None
+
     def opened(
         self, yielded: Any, make: Callable[[], Endpoint], target: Callable[[], ConnectTarget] | None
     ) -> list[int]:

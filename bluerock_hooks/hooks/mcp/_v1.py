@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ... import _guard
 from .._attribution import enter, leave
 from .._patch import argument
+from ._endings import given_up
 from ._messages import connection_of, tapped
 from ._sessions import Connection, served
 
@@ -58,6 +59,20 @@ class Sessions:
                     connection.terminated()
 
         return leave
+
+    def send_request(self, original: Any) -> Callable[..., Awaitable[Any]]:
+        """``BaseSession.send_request``: nothing on the wire says that its caller waits no longer."""
+
+        async def send_request(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            # The id is taken before anything else happens in the original: nobody can come in between.
+            request_id = getattr(self_, "_request_id", None)
+            try:
+                return await original(self_, *args, **kwargs)
+            except BaseException as exc:  # passes on at once
+                given_up(connection_of(self_), request_id, exc)
+                raise
+
+        return send_request
 
     def handle_request(self, original: Any) -> Callable[..., Awaitable[Any]]:
         """``Server._handle_request(self, message, req, session, ...)``: runs in the request's own task."""

@@ -9,6 +9,7 @@ from ... import _guard
 from ...events import ConnectTarget, McpClientConnect
 from .._attribution import current, enter, leave
 from .._patch import argument, replaced
+from ._endings import CONNECTION_CLOSED, REQUEST_TIMEOUT, end_of, ended, is_cancellation
 from ._exchange import Exchange
 from ._messages import connection_of, tapped
 from ._sessions import CANCELLED, Connection, served
@@ -46,6 +47,7 @@ class Dispatchers:
                 endpoint = self._streams.endpoint(write, read)
                 # Only clients write before run(), which settles the role.
                 connection = Connection(self._recording, "client", endpoint)
+                connection.withdraws = True
                 endpoint.connection = connection
                 args, kwargs = tapped(args, kwargs, connection)
                 connection.session_from(lambda: self._streams.http_session(write))
@@ -93,18 +95,56 @@ class Dispatchers:
 
         return _terminate_unanswered_request
 
+    def settle_unanswered(self, original: Any) -> Callable[..., Awaitable[Any]]:
+        """``JSONRPCDispatcher._settle_unanswered(self, dctx)``: a cancelled request's handler has ended.
+
+        Nothing is written for it, but by 2025-era HTTP, whose transport does so from within.
+        """
+
+        async def _settle_unanswered(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return await original(self_, *args, **kwargs)
+            finally:
+                try:
+                    connection = connection_of(self_)
+                    if connection is not None:
+                        ended(connection, argument(args, kwargs, 0, "dctx").request_id, True, "cancelled")
+                except Exception as exc:
+                    _guard.swallow("mcp.settle_unanswered", exc)
+
+        return _settle_unanswered
+
+    def resolve_abandoned(self, original: Any) -> Callable[..., Awaitable[Any]]:
+        """``StreamableHTTPTransport._resolve_abandoned_request(self, writer, request_id, message, *, code)``.
+
+        The client's transport answers its own session: that was never on the wire.
+        """
+
+        async def _resolve_abandoned_request(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                connection = self._streams.http_connection(self_)
+                if connection is not None:
+                    request_id, reason = argument(args, kwargs, 1, "request_id"), argument(args, kwargs, 2, "message")
+                    code = kwargs.get("code", CONNECTION_CLOSED)
+                    ended(connection, request_id, False, "abandoned", code=code, reason=reason, made_up=True)
+            except Exception as exc:
+                _guard.swallow("mcp.resolve_abandoned", exc)
+            return await original(self_, *args, **kwargs)
+
+        return _resolve_abandoned_request
+
     # -- HTTP of 2026-07-28, server side: one POST is one exchange, no stream is involved
 
     def modern_request(self, original: Any) -> Callable[..., Awaitable[Any]]:
         """``handle_modern_request(..., scope, receive, send)``."""
 
         async def handle_modern_request(*args: Any, **kwargs: Any) -> Any:
-            token = None
+            token = exchange = None
             try:
                 connection = Connection(self._recording, "server", Endpoint("http", stateless=True))
                 app = argument(args, kwargs, 0, "app")
                 connection.serves(getattr(app, "name", None))
-                args, kwargs = _with_exchange(args, kwargs, connection)
+                args, kwargs, exchange = _with_exchange(args, kwargs, connection)
                 token = _SERVING.set(connection)
             except Exception as exc:
                 _guard.swallow("mcp.modern_request", exc)
@@ -113,6 +153,8 @@ class Dispatchers:
             finally:
                 if token is not None:
                     _SERVING.reset(token)
+                if exchange is not None:
+                    exchange.close()
 
         return handle_modern_request
 
@@ -170,7 +212,7 @@ class Dispatchers:
                 result = await original(self_, *args, **kwargs)
             except BaseException as exc:  # passes on at once: a cancelled call is an outcome too
                 if connection is not None:
-                    connection.message({"id": request_id, "error": _error_of(exc)}, True)
+                    _failed(connection, request_id, True, exc)
                 raise
             if connection is not None:
                 connection.message({"id": request_id, "result": result}, True)
@@ -201,7 +243,7 @@ class Dispatchers:
             try:
                 result = await on_request(dctx, method, params)
             except BaseException as exc:  # passes on at once
-                connection.message({"id": request_id, "error": _error_of(exc)}, False)
+                _failed(connection, request_id, False, exc)
                 raise
             finally:
                 _SERVING.reset(token)
@@ -260,23 +302,36 @@ def _role(on_request: Any) -> Any:
     return "client" if any(base.__name__ == "ClientSession" for base in type(owner).__mro__) else "server"
 
 
+def _failed(connection: Connection, request_id: int | str, inbound: bool, exc: BaseException) -> None:
+    """A call that is a request ends with ``exc``: the peer's error, or no answer at all."""
+    try:
+        code = getattr(getattr(exc, "error", None), "code", None)
+        # The SDK's own errors, where the peer did not answer, are raised around the call, not by a handler.
+        timed_out = code == REQUEST_TIMEOUT and type(exc.__context__) is TimeoutError
+        if is_cancellation(exc) or (inbound and (timed_out or code == CONNECTION_CLOSED)):
+            outcome, code, reason = end_of(exc)
+            ended(connection, request_id, not inbound, outcome, code=code, reason=reason)
+        else:
+            connection.message({"id": request_id, "error": _error_of(exc)}, inbound)
+    except Exception as mine:
+        _guard.swallow("mcp.direct", mine)
+
+
 def _error_of(exc: BaseException) -> dict[str, Any]:
     """A JSON-RPC error for an exception that stands where a message would."""
     error = getattr(exc, "error", None)
     code = getattr(error, "code", None)
     if type(code) is int:
         return {"code": code, "message": str(getattr(error, "message", ""))}
-    if type(exc).__name__ in ("CancelledError", "Cancelled"):
-        return CANCELLED
     return {"code": -32603, "message": type(exc).__name__}
 
 
 def _with_exchange(
     args: tuple[Any, ...], kwargs: dict[str, Any], connection: Connection
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+) -> tuple[tuple[Any, ...], dict[str, Any], Exchange]:
     if "receive" in kwargs and "send" in kwargs:
         exchange = Exchange(connection, kwargs["receive"], kwargs["send"])
-        return args, {**kwargs, "receive": exchange.receive, "send": exchange.send}
+        return args, {**kwargs, "receive": exchange.receive, "send": exchange.send}, exchange
     *front, receive, send = args  # the last two positionals from 2.0 to 2.3
     exchange = Exchange(connection, receive, send)
-    return (*front, exchange.receive, exchange.send), kwargs
+    return (*front, exchange.receive, exchange.send), kwargs, exchange
