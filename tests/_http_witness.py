@@ -1,6 +1,7 @@
 """The example server over HTTP with a witness in front: every message on the wire goes to a log, as in ``_tee``.
 
-Usage: ``python _http_witness.py LOG EXAMPLES_DIRECTORY [json] [stateless]``. Prints its address, serves until stopped.
+Usage: ``python _http_witness.py LOG EXAMPLES_DIRECTORY [json] [stateless] [sse]``. Prints its address, serves until
+stopped.
 The witness is ASGI middleware outside the SDK: it sees the bytes of request bodies, JSON bodies and SSE events.
 """
 
@@ -24,8 +25,11 @@ class Witness:
 
     def note(self, mark: bytes, data: bytes) -> None:
         if data.strip():
-            decoded = json.loads(data)
-            if "jsonrpc" in decoded:
+            try:
+                decoded = json.loads(data)
+            except ValueError:
+                return
+            if isinstance(decoded, dict) and "jsonrpc" in decoded:
                 self.log.write(mark + json.dumps(decoded).encode() + b"\n")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -68,14 +72,16 @@ def main() -> None:
     from server import server
 
     make = server.streamable_http_app
-    if "json_response" in inspect.signature(make).parameters:  # 2.x
+    if "sse" in words:
+        app = server.sse_app()
+    elif "json_response" in inspect.signature(make).parameters:  # 2.x
         app = make(json_response="json" in words, stateless_http="stateless" in words)
     else:
         server.settings.json_response = "json" in words
         server.settings.stateless_http = "stateless" in words
         app = make()
     listener = socket.create_server(("127.0.0.1", 0))
-    print(f"http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)
+    print(f"http://127.0.0.1:{listener.getsockname()[1]}/{'sse' if 'sse' in words else 'mcp'}", flush=True)
     uvicorn.Server(uvicorn.Config(Witness(app, log), log_level="critical", timeout_graceful_shutdown=2)).run(
         sockets=[listener]
     )

@@ -25,8 +25,8 @@ NAMES = {
 
 def key(message: dict[str, Any]) -> tuple[str, str]:
     """What tells one message from another: its id or, of a notification, its method and parameters."""
-    if "id" in message:
-        return json.dumps(message["id"]), str(message.get("method"))
+    if "id" in message or "method" not in message:  # the answer to what was no message has the id null, or none
+        return json.dumps(message.get("id")), str(message.get("method"))
     return "", json.dumps([message["method"], message.get("params")], sort_keys=True)
 
 

@@ -256,6 +256,16 @@ def _ended(event: dict[str, Any]) -> list[Piece]:
     return found + ([] if reason is None else _word(value_text(reason)))
 
 
+def _rejected(event: dict[str, Any]) -> list[Piece]:
+    """``POST 404 message ping #3``: an HTTP request that a server's transport refused."""
+    found = _word(event.get("verb")) + _word(event.get("status"), "bad")
+    found += _word(event.get("body")) + _word(event.get("method"), "strong") + _request_id(event.get("id"))
+    found += _labelled("messages", event.get("messages")) + _labelled("size", event.get("size"))
+    found += _labelled("code", event.get("error_code")) + _labelled("session", event.get("session_id"))
+    reason = event.get("reason")
+    return found + ([] if reason is None else _word(value_text(reason)))
+
+
 def _session(event: dict[str, Any]) -> list[Piece]:
     found = _word(event.get("source")) + _word(event.get("transport"))
     found += _word(event.get("session_id") or event.get("connection_id"), "strong") + _labelled(
@@ -287,7 +297,7 @@ def _other(event: dict[str, Any]) -> list[Piece]:
     return found
 
 
-_OF_A_REQUEST = ("python_mcp_event", "python_mcp_request_ended")
+_OF_A_REQUEST = ("python_mcp_event", "python_mcp_rejected", "python_mcp_request_ended")
 
 
 def _cause(event: dict[str, Any]) -> list[Piece]:
@@ -304,6 +314,7 @@ GISTS: dict[str, Gist] = {
     "python_internal_exception": _trouble,
     "python_mcp_client_connect": _connect,
     "python_mcp_event": _message,
+    "python_mcp_rejected": _rejected,
     "python_mcp_request_ended": _ended,
     "python_mcp_server_init": _server,
     "python_mcp_session_created": _session,

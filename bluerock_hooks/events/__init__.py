@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from ._base import Context, CutEvent, Event, Line, Meta, Process, Request, RequestId, Span
 from ._mcp import (
+    Body,
     ConnectTarget,
     End,
     McpClientConnect,
     McpMessage,
+    McpRejected,
     McpRequestEnded,
     McpServerInit,
     McpSessionCreated,
@@ -41,6 +43,7 @@ from ._sensor import (
 __all__ = [
     "KINDS",
     "Ancestor",
+    "Body",
     "ConnectTarget",
     "Context",
     "CutEvent",
@@ -52,6 +55,7 @@ __all__ = [
     "Line",
     "McpClientConnect",
     "McpMessage",
+    "McpRejected",
     "McpRequestEnded",
     "McpServerInit",
     "McpSessionCreated",
@@ -76,6 +80,7 @@ KINDS: tuple[type[Event], ...] = (
     InternalException,
     McpClientConnect,
     McpMessage,
+    McpRejected,
     McpRequestEnded,
     McpServerInit,
     McpSessionCreated,

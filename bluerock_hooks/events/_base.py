@@ -54,7 +54,7 @@ class Span:
 
     __slots__ = ("cancelled", "ended", "method", "request", "started")
 
-    def __init__(self, method: str, request: Request, started: int) -> None:
+    def __init__(self, method: str | None, request: Request, started: int) -> None:
         self.method = method
         self.request = request
         self.started = started

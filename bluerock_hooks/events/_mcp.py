@@ -11,6 +11,7 @@ from ._base import Argv, Event, Known, Message, RequestId, Url
 Role = Literal["server", "client"]
 Outcome = Literal["ok", "tool_error", "error", "cancelled", "timeout", "input_required"]
 End = Literal["timeout", "cancelled", "abandoned"]
+Body = Literal["none", "unread", "not_json", "batch", "not_a_message", "message"]
 Transport = Literal["stdio", "http", "sse", "websocket", "memory", "unknown"]
 MessageEvent = Literal[
     "server_received_request",
@@ -107,6 +108,42 @@ class McpRequestEnded(Event, kw_only=True):
     """Its text."""
     duration_ms: float | None = None
     """Since the request passed the same place."""
+
+
+class McpRejected(Event, kw_only=True):
+    """The transport of a server refused an HTTP request: nothing of it reached a session.
+
+    The message in its body, and an answer that is a JSON-RPC error, are events of their own.
+    """
+
+    NAME: ClassVar[str] = "python_mcp_rejected"
+
+    status: int
+    """Of the HTTP response."""
+    verb: Known
+    """The HTTP method."""
+    body: Body
+    """What the body was. ``none``: there was no body. ``unread``: the transport refused without reading all of it.
+    ``batch``: a list of messages."""
+    size: int | None = None
+    """Bytes of the body; of one that was not read, as declared."""
+    messages: int | None = None
+    """How many messages a batch had."""
+    id: RequestId | None = None
+    """Of the request in the body."""
+    method: Known | None = None
+    session_id: Known | None = None
+    """The session that the client named, whether there is one or not. Redacted when it was learned."""
+    connection_id: Known | None = None
+    """Stands for this one HTTP request; its messages carry it too."""
+    server_name: Known | None = None
+    transport: Transport | None = None
+    error_code: int | None = None
+    """Of an answer that is a JSON-RPC error."""
+    reason: str | None = None
+    """First line of an answer that is none."""
+    duration_ms: float | None = None
+    """Since the request came to the transport."""
 
 
 class McpSessionCreated(Event, kw_only=True):

@@ -76,10 +76,13 @@ async def session(mode: str) -> Any:
                 yield made
         return
     from mcp import ClientSession, StdioServerParameters
+    from mcp.client.stdio import stdio_client
 
     target: Any = sys.argv[3] if len(sys.argv) > 3 and sys.argv[3] else None
     if target is None:
         target = StdioServerParameters(command=sys.executable, args=[__file__, sys.argv[1], "serve"])
+        if Client is not None:  # 2.0 takes no parameters
+            target = stdio_client(target)
     if Client is not None:
         async with Client(target, mode="legacy" if "legacy" in mode else "auto", elicitation_callback=elicited) as made:
             yield made

@@ -64,6 +64,8 @@ def test_the_other_kinds_say_what_matters_of_them() -> None:
     )
     target = {"type": "stdio", "command": "python", "args": ["server.py"], "auth": True, "pid": 5}
     assert shown(name="python_mcp_client_connect", server=target).endswith("stdio python server.py pid=5 authenticated")
+    refused = {"verb": "POST", "status": 404, "body": "message", "id": 3, "method": "ping", "error_code": -32600}
+    assert shown(name="python_mcp_rejected", **refused).endswith("POST 404 message ping #3 code=-32600")
     ended = {"side": "server", "source": "client", "id": 3, "method": "tools/call", "outcome": "cancelled"}
     assert shown(name="python_mcp_request_ended", duration_ms=5.0, **ended).endswith(
         "server <- request tools/call #3 cancelled 5.0ms"

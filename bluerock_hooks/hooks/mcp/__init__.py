@@ -15,6 +15,7 @@ from ...events import HookOutcome, SensorHooks
 from .. import _threads
 from .._patch import Patch, Patches
 from ._catalog import Catalog
+from ._rejections import Rejections
 from ._transports import Streams, memory_target, stdio_target, url_target
 from ._v1 import Sessions
 from ._v2 import Dispatchers
@@ -48,6 +49,7 @@ class McpHooks:
         streams = Streams(self._recording)
         v1 = Sessions(self._recording, streams)
         v2 = Dispatchers(self._recording, streams)
+        refused = Rejections(self._recording)
         catalog = Catalog(self._recording, generation)
         return [
             # every message
@@ -66,6 +68,15 @@ class McpHooks:
             Patch("mcp.server.streamable_http",
                   "StreamableHTTPServerTransport._terminate_unanswered_request", v2.terminate_unanswered,
                   sees="answers to cancelled requests on 2025 HTTP", sdk="2"),
+            # requests that a transport refuses
+            Patch("mcp.server.streamable_http_manager", "StreamableHTTPSessionManager.handle_request", refused.http,
+                  sees="requests that the transport of an HTTP server refuses", sdk="12"),
+            Patch("mcp.server.streamable_http_manager", "StreamableHTTPASGIApp.__call__", refused.http,
+                  sees="requests that the transport of an HTTP server refuses", sdk="2"),
+            Patch("mcp.server.streamable_http", "StreamableHTTPServerTransport.handle_request", refused.http,
+                  sees="requests that the transport of an HTTP server refuses", sdk="12"),
+            Patch("mcp.server.sse", "SseServerTransport.handle_post_message", refused.sse,
+                  sees="messages that the transport of an SSE server refuses", sdk="12"),
             # requests that end without an answer
             Patch("mcp.shared.session", "BaseSession.send_request", v1.send_request,
                   sees="requests that time out or are given up", sdk="1"),

@@ -8,6 +8,7 @@ import msgspec
 
 from ... import _guard
 from ._endings import abandoned
+from ._rejections import is_message, watched
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,7 +28,11 @@ class Exchange:
         receive: Callable[[], Awaitable[Any]],
         send: Callable[[Any], Awaitable[Any]],
     ) -> None:
-        self._connection = connection
+        self.connection = connection
+        self.heard = False
+        """The request was a message of a client."""
+        self.answered = False
+        """It has its answer."""
         self._receive = receive
         self._send = send
         self._body = bytearray()
@@ -69,7 +74,7 @@ class Exchange:
     def close(self) -> None:
         """The exchange is over. A client cancels by leaving; a request without an answer was abandoned otherwise."""
         try:
-            abandoned(self._connection, "cancelled" if self._left else "abandoned")
+            abandoned(self.connection, "cancelled" if self._left else "abandoned")
         except Exception as exc:
             _guard.swallow("mcp.exchange", exc)
 
@@ -94,9 +99,17 @@ class Exchange:
         try:
             decoded = _decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return  # not JSON: the SDK answers with a parse error, which is recorded as the response it is
-        for message in decoded if isinstance(decoded, list) else [decoded]:
-            if isinstance(message, dict):
-                if inbound:
-                    self._connection.wire_method = message.get("method")
-                self._connection.message(message, inbound)
+            return
+        if not is_message(decoded):
+            return  # a batch is refused as a whole
+        answer = "method" not in decoded
+        if inbound:
+            if answer:
+                return  # refused: in 2026-07-28 only servers answer
+            self.heard = True
+            self.connection.wire_method = decoded["method"]
+        elif answer:
+            if decoded.get("id") is None and watched() is not None:
+                return  # no answer to a message: who watches the whole HTTP request tells of the refusal
+            self.answered = True
+        self.connection.message(decoded, inbound)

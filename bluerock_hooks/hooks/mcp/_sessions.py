@@ -114,6 +114,10 @@ class Connection:
         key = _plain_id(request_id)
         return (self._received if inbound else self._sent).pop(key, None) if key is not None else None
 
+    def expect(self, request_id: object, span: Span) -> None:
+        """The answer with this id, or with none (``None``), is to the peer's request of ``span``."""
+        self._received[_plain_id(request_id)] = span  # type: ignore[index]
+
     def record(self, event: Event, span: Span | None = None) -> None:
         """Record an event of this connection that is no message."""
         self._recording.record(event, span)
@@ -352,6 +356,11 @@ def served(recording: Recording, connection: Connection | None, method: str, req
     if span is not None:
         return span
     return Span(method, Request(method=method, request_id=request_id, span_id=recording.new_id()), _monotonic_ns())
+
+
+def unnamed(recording: Recording, session_id: str | None) -> Span:
+    """The span of a request that nobody can name: what there is of it belongs together all the same."""
+    return Span(None, Request(session_id=session_id, span_id=recording.new_id()), _monotonic_ns())
 
 
 def _plain_method(value: object) -> str:

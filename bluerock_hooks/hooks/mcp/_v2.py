@@ -12,6 +12,7 @@ from .._patch import argument, replaced
 from ._endings import CONNECTION_CLOSED, REQUEST_TIMEOUT, end_of, ended, is_cancellation
 from ._exchange import Exchange
 from ._messages import connection_of, tapped
+from ._rejections import watched
 from ._sessions import CANCELLED, Connection, served
 from ._transports import Endpoint
 
@@ -145,6 +146,9 @@ class Dispatchers:
                 app = argument(args, kwargs, 0, "app")
                 connection.serves(getattr(app, "name", None))
                 args, kwargs, exchange = _with_exchange(args, kwargs, connection)
+                request = watched()
+                if request is not None:
+                    request.exchange = exchange
                 token = _SERVING.set(connection)
             except Exception as exc:
                 _guard.swallow("mcp.modern_request", exc)
