@@ -21,18 +21,7 @@ def process_ticks(pid: int) -> tuple[int, int]:
     A pid alone names no process: numbers are reused. Pid and start tick together do, within one boot and one pid
     namespace.
     """
-    try:
-        fd = _stdlib.open_fd(f"/proc/{pid}/stat", 0x80000)  # O_RDONLY | O_CLOEXEC
-    except OSError:
-        return 0, 0
-    try:
-        text = _stdlib.read_fd(fd, 4096)
-    except OSError:
-        return 0, 0
-    finally:
-        _stdlib.close_fd(fd)
-    # The command name may hold spaces and parentheses: fields are counted from the last ")".
-    fields = text[text.rfind(b")") + 2 :].split()
+    fields = _stat(pid)
     try:
         # Ended, and nobody has asked for its status: the first process of a container often never does. A process whose
         # first thread has ended looks the same, but for its threads.
@@ -41,6 +30,30 @@ def process_ticks(pid: int) -> tuple[int, int]:
         return int(fields[1]), int(fields[19])
     except (IndexError, ValueError):
         return 0, 0
+
+
+def start_tick(pid: int) -> int:
+    """Start tick of a child, also of one that has ended and whose status nobody has asked for; 0 where unknown."""
+    try:
+        return int(_stat(pid)[19])
+    except (IndexError, ValueError):
+        return 0
+
+
+def _stat(pid: int) -> list[bytes]:
+    """``/proc/<pid>/stat`` from the state on, the third field of proc(5); empty where it cannot be read."""
+    try:
+        fd = _stdlib.open_fd(f"/proc/{pid}/stat", 0x80000)  # O_RDONLY | O_CLOEXEC
+    except OSError:
+        return []
+    try:
+        text = _stdlib.read_fd(fd, 4096)
+    except OSError:
+        return []
+    finally:
+        _stdlib.close_fd(fd)
+    # The command name may hold spaces and parentheses: fields are counted from the last ")".
+    return text[text.rfind(b")") + 2 :].split()
 
 
 def ancestors(pid: int, limit: int = 16) -> list[tuple[int, int]]:

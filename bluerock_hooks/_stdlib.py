@@ -22,6 +22,7 @@ getppid = posix.getppid
 geteuid = posix.geteuid
 getuid = posix.getuid
 urandom = posix.urandom
+access = posix.access
 open_fd = posix.open
 read_fd = posix.read
 write_fd = posix.write

@@ -122,7 +122,12 @@ TABLE: tuple[Setting, ...] = (
     Setting("spool_dir", "", parse_path, "Where rings and segments live."),
     Setting("mcp", True, parse_bool, "Record MCP protocol activity."),
     Setting("imports", True, parse_bool, "Record module imports (not yet part of this version)."),
-    Setting("process", True, parse_bool, "Record processes (not yet part of this version)."),
+    Setting(
+        "process",
+        True,
+        parse_bool,
+        "Record child processes, their ends, and what an exec becomes.",
+    ),
     Setting("network", "tool", _scope, "Record sockets: off, tool (inside a tool call), all (not yet)."),
     Setting("files", "tool", _scope, "Record file opens: off, tool, all (not yet)."),
     Setting("native", "tool", _scope, "Record native library loads: off, tool, all (not yet)."),

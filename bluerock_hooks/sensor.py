@@ -12,7 +12,9 @@ from ._notice import Notice
 from ._version import __version__
 from .drain import Completion
 from .errors import BluerockError
+from .hooks._audit import Audit
 from .hooks._trigger import Trigger
+from .hooks.host import HostHooks
 from .recorder import Recorder
 from .ring import _forkpage
 from .spool import Spool
@@ -71,6 +73,7 @@ class Sensor:
         self._redactor: Redactor | None = None
         self._started = _stdlib.monotonic_ns()
         self._forked = False
+        self._refused = False
         self._told: dict[tuple[str, str], int] = {}
 
     def start(self) -> bool:
@@ -104,6 +107,10 @@ class Sensor:
         if not self.recorder.open():
             self.reason = "no ring could be made"
             return False
+        self.audit = Audit(self.recorder.inside)
+        self.host = HostHooks(self, settings, self.audit)
+        self.host.install()
+        self._listen()
         if settings.mcp:
             self._trigger = Trigger(_MCP, self._install_mcp)
             self._trigger.install()
@@ -152,7 +159,8 @@ class Sensor:
         try:
             if not _word[0]:
                 self.recorder.check_process()
-            line = self.envelope.line(name, "event", fields, None if span is None else _members(span))
+            kind = "sensor_lifecycle" if name.startswith("sensor_") else "event"
+            line = self.envelope.line(name, kind, fields, None if span is None else _members(span))
             self.recorder.emit(self.completion.marked(name, line))
         except Exception as exc:
             _guard.swallow("note", exc)
@@ -172,6 +180,8 @@ class Sensor:
         """The interpreter ends: say so, write out what is left. What comes later goes to a ring of its own."""
         try:
             self.recorder.close(self._farewell)
+            self.host.quiet()
+            self.audit.quiet()
         except Exception as exc:
             _guard.swallow("close", exc)
 
@@ -186,6 +196,21 @@ class Sensor:
         }
         if counts.events or not self._forked:
             self.recorder.emit(self.envelope.line("sensor_shutdown", "sensor_lifecycle", fields))
+
+    # -- the audit hook
+
+    def _listen(self) -> None:
+        """Have the audit events that some family asked for; again when another one has come."""
+        if self.audit.wanted and not self.audit.install() and not self._refused:
+            self._refused = True
+            row = {
+                "target": "sys:addaudithook",
+                "outcome": "failed",
+                "feature": "what the program does to processes, files, sockets and code",
+                "required": True,
+                "detail": "an audit hook of the program refuses others",
+            }
+            self.note("sensor_hooks", {"module": "sys", "hooks": [row]})
 
     # -- MCP, loaded at its first import
 

@@ -159,7 +159,8 @@ class _ProcessRow:
                 what = f"process {self.pid}: hook {row.get('target')} is {row.get('outcome')}"
                 remedy = f"{row.get('feature') or 'something'} is not seen in {self._sdk() or 'this SDK'}: report it"
                 findings.problem(what, remedy)
-        if outcomes and not any(row.get("required") is True and row not in missed for row in outcomes):
+        protocol = [row for row in outcomes if str(row.get("target")).startswith(("mcp.", "fastmcp."))]
+        if protocol and not any(row.get("required") is True and row not in missed for row in protocol):
             what = f"process {self.pid}: MCP was imported and no hook that sees its messages applied"
             findings.problem(what, f"{self._sdk() or 'this SDK'} may be too new or too old: report it with its version")
         if self.dropped:

@@ -12,6 +12,11 @@ Text members are redacted by default. The annotation says otherwise where it mat
 
 from __future__ import annotations
 
+from ._activity import (
+    ProcessExec,
+    ProcessExit,
+    ProcessSpawn,
+)
 from ._base import Context, CutEvent, Event, Line, Meta, Process, Request, RequestId, Span
 from ._mcp import (
     Body,
@@ -64,6 +69,9 @@ __all__ = [
     "Meta",
     "Outcome",
     "Process",
+    "ProcessExec",
+    "ProcessExit",
+    "ProcessSpawn",
     "Request",
     "RequestId",
     "Role",
@@ -85,6 +93,9 @@ KINDS: tuple[type[Event], ...] = (
     McpServerInit,
     McpSessionCreated,
     McpSessionTerminated,
+    ProcessExec,
+    ProcessExit,
+    ProcessSpawn,
     SensorHooks,
     SensorShutdown,
     SensorStartup,

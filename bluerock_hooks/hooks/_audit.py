@@ -41,6 +41,11 @@ class Audit:
         first = self._handlers.get(event)
         self._handlers[event] = handler if first is None else _both(first, handler)
 
+    @property
+    def wanted(self) -> bool:
+        """Has anybody asked for anything?"""
+        return bool(self._handlers)
+
     def install(self) -> bool:
         """Add the hook; False where another hook refused it, of which the interpreter tells nobody. Twice is once."""
         if not self._installed:

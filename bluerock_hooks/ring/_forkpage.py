@@ -94,7 +94,7 @@ def _before() -> None:
 
 
 def _after_in_parent() -> None:
-    for member in _living():
+    for member in reversed(_living()):  # whoever was told last of the fork is the first to hear that it is over
         member.after_fork()
 
 

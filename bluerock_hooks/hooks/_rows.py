@@ -1,0 +1,163 @@
+"""Patch rows and what became of them: the only place that replaces attributes, and it needs no wrapt.
+
+A row names a module, an attribute of it, and the function that makes the replacement. It is applied once, to the class
+that defines the attribute (a subclass would be recorded twice), and its outcome is kept: what is absent in this version
+is a fact to report, never an error in the user's import.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from .. import _guard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import ModuleType
+    from typing import Any
+
+_BUILTIN = type(len)
+_MARK = "_bluerock_hooks_wrapper"
+_LIKENESS = ("__module__", "__name__", "__qualname__", "__doc__", "__type_params__") + (
+    ("__annotate__",) if sys.version_info >= (3, 14) else ("__annotations__",)
+)
+
+
+class Patch:
+    """One row: ``module:attribute`` is replaced by ``wrap(original)``.
+
+    ``sees`` says what is lost without it; ``sdk`` names the generations of the MCP SDK it exists in (``"1"``, ``"2"``
+    or ``"12"``; of another module, none); ``required`` rows are promises: their absence makes ``doctor`` unhealthy.
+    """
+
+    __slots__ = ("attribute", "module", "required", "sdk", "sees", "wrap")
+
+    def __init__(
+        self,
+        module: str,
+        attribute: str,
+        wrap: Callable[[Any], Callable[..., Any]],
+        *,
+        sees: str,
+        sdk: str = "",
+        required: bool = False,
+    ) -> None:
+        self.module = module
+        self.attribute = attribute
+        self.wrap = wrap
+        self.sees = sees
+        self.sdk = sdk
+        self.required = required
+
+    @property
+    def target(self) -> str:
+        """``module:attribute``."""
+        return f"{self.module}:{self.attribute}"
+
+
+class Outcome:
+    """What became of one row: ``applied``, ``absent`` or ``failed``, with the reason of a failure."""
+
+    __slots__ = ("detail", "patch", "state")
+
+    def __init__(self, patch: Patch, state: str, detail: str | None = None) -> None:
+        self.patch = patch
+        self.state = state
+        self.detail = detail
+
+
+class Rows:
+    """The rows of one hook family; ``report(module, outcomes)`` is called once for each module that they are tried on.
+
+    ``imported(module)`` is to be called when a module of ``modules`` has loaded.
+    """
+
+    def __init__(self, rows: Iterable[Patch], report: Callable[[ModuleType, list[Outcome]], None]) -> None:
+        self.rows = tuple(rows)
+        self.outcomes: list[Outcome] = []
+        self._report = report
+        self._undo: list[tuple[Any, str, Any]] = []
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The names of the modules that have rows, each once."""
+        return tuple(dict.fromkeys(row.module for row in self.rows))
+
+    def undo(self) -> None:
+        """Put back every original that still carries our replacement."""
+        while self._undo:
+            owner, name, original = self._undo.pop()
+            if getattr(vars(owner).get(name), _MARK, False):
+                setattr(owner, name, original)
+
+    def imported(self, module: ModuleType) -> None:
+        """Apply the rows of ``module``. Never raises an error of ours."""
+        # An exception from here would come out of the user's import statement.
+        try:
+            rows = [row for row in self.rows if row.module == module.__name__]
+            outcomes = [self._apply(row, module) for row in rows]
+            self.outcomes += outcomes
+            self._report(module, outcomes)
+        except Exception as exc:
+            _guard.swallow("patch", exc)
+
+    def _apply(self, row: Patch, module: ModuleType) -> Outcome:
+        try:
+            owner_name, _, name = row.attribute.rpartition(".")
+            owner: Any = vars(module).get(owner_name) if owner_name else module
+            original = None if owner is None else vars(owner).get(name)
+            if original is None:
+                return Outcome(row, "absent")
+            if getattr(original, _MARK, False):
+                return Outcome(row, "applied", "was applied before")
+            replacement: Any = row.wrap(original)
+            if type(original) is _BUILTIN:
+                replacement = StandIn(replacement, original, row.module)
+            else:
+                _liken(replacement, original)
+            setattr(replacement, _MARK, True)
+            setattr(owner, name, replacement)
+            self._undo.append((owner, name, original))
+            return Outcome(row, "applied")
+        except Exception as exc:
+            _guard.swallow(f"patch {row.target}", exc)
+            return Outcome(row, "failed", type(exc).__name__)
+
+
+def _liken(replacement: Any, original: Any) -> None:
+    """What ``functools.wraps`` does; functools itself would be new to most processes."""
+    for name in _LIKENESS:
+        if hasattr(original, name):
+            setattr(replacement, name, getattr(original, name))
+    vars(replacement).update(vars(original))
+    replacement.__wrapped__ = original
+
+
+class StandIn:
+    """In place of a function of C: like that, it is no descriptor (a class may hold it), and is pickled by its name.
+
+    Its name is the one it has in ``module``: a pickle looks it up there and finds this object, or the original in a
+    process that has no sensor.
+    """
+
+    def __init__(self, call: Callable[..., Any], original: Any, module: str) -> None:
+        self._call = call
+        self.__wrapped__ = original
+        self.__name__ = self.__qualname__ = original.__name__
+        self.__doc__ = original.__doc__
+        self.__module__ = module
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__wrapped__":  # a copy that is still empty
+            raise AttributeError(name)
+        return getattr(self.__wrapped__, name)
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    def __reduce__(self) -> str:
+        return str(self.__name__)

@@ -1,0 +1,265 @@
+"""Processes: every child that is started and ends, once, whatever chain of calls starts it, and what an exec becomes.
+
+Audit events tell of attempts only, twice for one process or not at all (multiprocessing). So the few functions that
+make processes are wrapped: they know the pid, and whether it failed. ``os.fork`` is not: Python shows its deprecation
+warning to the module that calls it, which would be ours. It is told by the audit hook and what runs around every fork.
+
+Ends are seen where a status is asked for: ``os.waitpid`` and its relatives, to which everything else comes down.
+"""
+
+from __future__ import annotations
+
+from ... import _guard, _stdlib
+from .. import _caller
+from .._attribution import current
+from .._rows import Patch
+from . import _status
+from ._exec import Execs
+from ._launch import Launch, text
+from ._launches import FORKSERVER, Launches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .. import Recording
+    from .._audit import Audit
+
+    Call = Callable[..., Any]
+
+__all__ = ["Processes"]
+
+_makers = {  # modules that make processes for others, and what their part is called
+    "multiprocessing.util": "multiprocessing",
+    "multiprocessing.popen_fork": "multiprocessing",
+    "multiprocessing.forkserver": FORKSERVER,
+}
+
+
+class Processes:
+    """The hooks of processes: ``rows()`` are wrapped, ``listen()`` asks for audit events."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._launches = Launches(recording)
+        self._execs = Execs(self._launches)
+
+    def rows(self) -> list[Patch]:
+        """What is wrapped."""
+        starts, ends = "processes started by ", "the end of processes"
+        waits = [Patch("os", name, self._wait, sees=ends, required=name == "waitpid") for name in _status.WAITS]
+        return [
+            Patch("os", "posix_spawn", self._posix_spawn("os.posix_spawn"), sees=starts + "os.posix_spawn"),
+            Patch("os", "posix_spawnp", self._posix_spawn("os.posix_spawnp"), sees=starts + "os.posix_spawnp"),
+            Patch("os", "system", self._system, sees="the end of os.system"),
+            Patch("os", "_spawnvef", self._spawnvef, sees="what os.spawn* starts"),
+            Patch("os", "execv", self._execs.wrap, sees="that an exec failed"),
+            Patch("os", "execve", self._execs.wrap, sees="that an exec failed"),
+            Patch("os", "_execvpe", self._execs.wrap, sees="which of the tries of os.execvp is the one"),
+            *waits,
+            Patch("_posixsubprocess", "fork_exec", self._fork_exec, sees=starts + "multiprocessing", required=True),
+            Patch("subprocess", "Popen._execute_child", self._popen, sees=starts + "subprocess", required=True),
+            Patch("multiprocessing.popen_forkserver", "Popen._launch", self._forkserver_launch,
+                  sees=starts + "a fork server"),
+            Patch("multiprocessing.popen_forkserver", "Popen.poll", self._forkserver_poll, sees=ends),
+        ]  # fmt: skip
+
+    def listen(self, audit: Audit) -> None:
+        """Ask for the audit events of processes."""
+        audit.on("os.fork", self._forking)
+        audit.on("os.forkpty", self._forking)
+        audit.on("pty.spawn", self._pty_spawn)
+        audit.on("os.exec", self._execs.heard)
+        audit.on("os.system", self._unwrapped)
+        audit.on("os.posix_spawn", self._unwrapped)
+
+    def quiet(self) -> None:
+        """Record nothing any more: the interpreter ends."""
+        self._launches.silent = True
+
+    # -- what starts processes
+
+    def _popen(self, original: Call) -> Call:
+        """``Popen._execute_child``: returns when the program runs, raises where it cannot."""
+
+        def _execute_child(*args: Any, **kwargs: Any) -> Any:
+            launch = self._launches.begin("subprocess.Popen")
+            try:
+                result = original(*args, **kwargs)
+            except BaseException as exc:
+                self._launches.settle(launch, exc)
+                raise
+            self._launches.settle(launch)
+            return result
+
+        return _execute_child
+
+    def _fork_exec(self, original: Call) -> Call:
+        """``fork_exec(args, executables, close_fds, pass_fds, cwd, env, ...)``, positional in every version."""
+
+        def describe(launch: Launch, args: tuple[Any, ...], _: dict[str, Any]) -> None:
+            if len(args) > 5:  # else it fails
+                launch.describe(args[0], args[1], args[4], args[5])
+
+        return self._maker(
+            original,
+            lambda: _makers.get(_caller.module(), "_posixsubprocess.fork_exec"),
+            describe,
+        )
+
+    def _posix_spawn(self, api: str) -> Callable[[Call], Call]:
+        """``posix_spawn(path, argv, env, ...)``; all three may be given by name."""
+
+        def describe(launch: Launch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            named = dict(zip(("path", "argv", "env"), args, strict=False), **kwargs)
+            launch.describe(named.get("argv"), named.get("path"), None, named.get("env"))
+
+        return lambda original: self._maker(original, lambda: api, describe)
+
+    def _maker(
+        self,
+        original: Call,
+        api: Callable[[], str],
+        describe: Callable[[Launch, tuple[Any, ...], dict[str, Any]], None],
+    ) -> Call:
+        """A wrapper of a function that makes one process and returns its pid."""
+        launches = self._launches
+
+        def make(*args: Any, **kwargs: Any) -> Any:
+            launch, own = None, False
+            try:
+                launch, own = launches.join(api())
+                if launch is not None:
+                    describe(launch, args, kwargs)
+            except Exception as exc:
+                _guard.swallow("process.make", exc)
+            try:
+                pid = original(*args, **kwargs)
+            except BaseException as exc:
+                if own:
+                    launches.settle(launch, exc)
+                raise
+            launches.born(launch, pid)
+            if own:
+                launches.settle(launch)
+            return pid
+
+        return make
+
+    def _spawnvef(self, original: Call) -> Call:
+        """``_spawnvef(mode, file, args, env, func)``: forks, which tells; the child calls ``func``, an exec."""
+        launches = self._launches
+
+        def _spawnvef(*args: Any, **kwargs: Any) -> Any:
+            launch = launches.begin("os.spawn")
+            try:
+                if launch is not None:
+                    launch.describe(args[2], args[1], None, args[3])
+            except Exception as exc:
+                _guard.swallow("process.spawnv", exc)
+            try:
+                return original(*args, **kwargs)
+            except BaseException as exc:
+                launches.settle(launch, exc)
+                raise
+            finally:
+                launches.leave(launch)
+
+        return _spawnvef
+
+    def _system(self, original: Call) -> Call:
+        """``os.system(command)``: told before it blocks; the pid of its shell is known to C alone."""
+        launches = self._launches
+
+        def system(*args: Any, **kwargs: Any) -> Any:
+            launch = launches.begin("os.system")
+            try:
+                if launch is not None:
+                    self._shell(launch, args[0] if args else kwargs.get("command"))
+            except Exception as exc:
+                _guard.swallow("process.system", exc)
+            try:
+                status = original(*args, **kwargs)
+            finally:
+                launches.leave(launch)
+            try:
+                if launch is not None and not launches.silent:
+                    launches.tell_end(launch, status)
+            except Exception as exc:
+                _guard.swallow("process.system", exc)
+            return status
+
+        return system
+
+    def _shell(self, launch: Launch, command: object) -> None:
+        launch.describe(["sh", "-c", text(command)], "/bin/sh", None, None)
+        launch.thread = _stdlib.get_native_id()
+        self._launches.tell(launch)
+
+    def _forkserver_launch(self, original: Call) -> Call:
+        """``popen_forkserver.Popen._launch``: the fork server, a process of its own, forks and tells the pid."""
+
+        def launch_(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(self_, *args, **kwargs)
+            launch = self._launches.begin(FORKSERVER)
+            self._launches.born(launch, vars(self_).get("pid"))
+            self._launches.settle(launch)
+            return result
+
+        return launch_
+
+    # -- what ends them
+
+    def _wait(self, original: Call) -> Call:
+        """``os.waitpid`` and its relatives: whose status was that?"""
+        launches, ended = self._launches, _status.reader(original.__name__)
+
+        def wait(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            try:
+                pid, status = ended(result)
+                if status is not None:
+                    launches.ended(pid, status)
+            except Exception as exc:
+                _guard.swallow("process.wait", exc)
+            return result
+
+        return wait
+
+    def _forkserver_poll(self, original: Call) -> Call:
+        """``popen_forkserver.Popen.poll``: the exit status comes through a pipe."""
+
+        def poll(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            code = original(self_, *args, **kwargs)
+            try:
+                if type(code) is int:
+                    self._launches.ended(vars(self_).get("pid", 0), _status.of_code(code))
+            except Exception as exc:
+                _guard.swallow("process.poll", exc)
+            return code
+
+        return poll
+
+    # -- audit events, in the thread that raises them
+
+    def _forking(self, event: str, _args: tuple[Any, ...]) -> None:
+        self._launches.forking(_makers.get(_caller.module(), event))
+
+    def _pty_spawn(self, _event: str, args: tuple[Any, ...]) -> None:
+        """Before the ``os.forkpty`` of ``pty.spawn``, which tells."""
+        launch = self._launches.begin("pty.spawn")
+        if launch is not None:
+            argv = args[0]
+            launch.describe(argv, argv[0] if argv and type(argv) in (list, tuple) else argv, None, None)
+
+    def _unwrapped(self, event: str, args: tuple[Any, ...]) -> None:
+        """``posix.system`` and ``posix.posix_spawn``, called by those names, past the wrappers."""
+        launches = self._launches
+        if launches.here() is not None or launches.silent:
+            return
+        launch = Launch(event, launches.recording.new_id(), current(), None)
+        if event == "os.system":
+            self._shell(launch, args[0])
+        else:
+            launch.describe(args[1], args[0], None, args[2])
+            launches.tell(launch)

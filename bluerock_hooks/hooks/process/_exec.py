@@ -1,0 +1,89 @@
+"""Exec: what this process is about to become, told before, since there is no after; and that it did not."""
+
+from __future__ import annotations
+
+from ... import _guard, _stdlib
+from ...ring import _forkpage
+from .._attribution import current
+from ._launch import Launch, can_run, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ._launches import Launches
+
+_get_ident = _stdlib.get_ident
+
+
+class Execs:
+    """``os.execvp`` tries one directory of ``PATH`` after the other: what is told is the one that has the program."""
+
+    def __init__(self, launches: Launches) -> None:
+        self._launches = launches
+        self._searching: dict[int, bool] = {}  # threads in os.execvp: has it found something?
+        _forkpage.enlist(self)
+
+    def heard(self, _event: str, args: tuple[Any, ...]) -> None:
+        """The audit event: an exec of ``args[0]`` is tried."""
+        me = _get_ident()
+        if self._launches.silent or me in self._launches.told_by_parent:
+            return
+        path, argv, env = args
+        if me in self._searching:
+            if self._searching[me] or not can_run(text(path)):
+                return
+            self._searching[me] = True
+        self._tell(path, argv, env, None)
+
+    def wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """``os.execv(path, argv)``, ``os.execve(path, argv, env)``, ``os._execvpe(file, argv, env=None)``."""
+        searches = original.__name__ == "_execvpe"
+
+        def exec_(*args: Any, **kwargs: Any) -> Any:
+            me = _get_ident()
+            outermost = me not in self._searching
+            if searches:
+                self._searching.setdefault(me, False)
+            try:
+                return original(*args, **kwargs)
+            except OSError as exc:
+                if outermost:
+                    self._failed(args, kwargs, exc)
+                raise
+            finally:
+                if outermost:
+                    self._searching.pop(me, None)
+
+        return exec_
+
+    def _failed(self, args: tuple[Any, ...], kwargs: dict[str, Any], error: OSError) -> None:
+        try:
+            if not self._launches.silent:
+                path, argv, env = (*args, *kwargs.values(), None)[:3]
+                self._tell(path, argv, env, type(error).__name__)
+        except Exception as exc:
+            _guard.swallow("process.exec", exc)
+
+    def _tell(self, path: object, argv: object, env: object, error: str | None) -> None:
+        launch = Launch("os.exec", "", current(), None)
+        launch.describe(argv, path, None, env)
+        recording = self._launches.recording
+        words = None if launch.argv is None else recording.arguments(launch.argv)
+        recording.note("python_process_exec", {"argv": words, **launch.facts(), "error": error}, launch.span)
+
+    # -- forks
+
+    def before_fork(self) -> None:
+        """Nothing."""
+
+    def after_fork(self) -> None:
+        """Nothing."""
+
+    def abandon(self) -> None:
+        """In the child: it has one thread, and that one forks rather than searches."""
+        self._searching = {}
+
+    def started(self) -> None:
+        """Nothing."""

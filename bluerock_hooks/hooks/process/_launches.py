@@ -1,0 +1,201 @@
+"""The launches of this process: which thread is in one, which children run, and the events of their start and end.
+
+Where one call makes a process through another in the same thread (``subprocess`` through ``os.posix_spawn``,
+``os.spawnv`` through ``os.fork``), the inner one adds what it knows to the launch of the outer one: one process is one
+event.
+"""
+
+from __future__ import annotations
+
+from ... import _clock, _guard, _stdlib
+from ...ring import _forkpage
+from .._attribution import current
+from . import _status
+from ._launch import Launch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .. import Recording
+
+FORKSERVER = "multiprocessing.forkserver"
+
+_OUTER = ("subprocess.Popen", "os.spawn", "pty.spawn")  # what calls another function that makes processes
+_MAX_CHILDREN = (
+    4096  # children remembered until somebody asks for their status: a host that never does is to stay small
+)
+_get_ident = _stdlib.get_ident
+
+
+class Launches:
+    """No method raises an error of ours. A forked child begins anew."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.silent = False
+        """Nothing is recorded any more."""
+        self.told_by_parent: set[int] = set()
+        """Threads, of a forked child, that are about to become what the parent has told."""
+        self._open: dict[int, Launch] = {}  # by thread
+        self._children: dict[int, Launch] = {}  # by pid
+        _forkpage.enlist(self)
+
+    def begin(self, api: str) -> Launch | None:
+        """This thread is about to make a process. None where that is not to be recorded."""
+        if self.silent:
+            return None
+        try:
+            me = _get_ident()
+            launch = Launch(api, self.recording.new_id(), current(), self._open.get(me))
+            self._open[me] = launch
+        except Exception as exc:
+            _guard.swallow("process.begin", exc)
+            return None
+        return launch
+
+    def join(self, api: str) -> tuple[Launch | None, bool]:
+        """The launch that this thread is in already, or a new one, which is then the caller's to settle."""
+        launch = self.here()
+        if launch is not None and launch.api in _OUTER and not launch.pid:
+            return launch, False
+        return self.begin(api), True
+
+    def here(self) -> Launch | None:
+        """The launch that this thread is in."""
+        return self._open.get(_get_ident())
+
+    def born(self, launch: Launch | None, pid: object) -> None:
+        """``pid`` is its process: from now on somebody may ask for its status."""
+        try:
+            if launch is not None and type(pid) is int and pid > 0:
+                launch.pid = pid
+                if len(self._children) >= _MAX_CHILDREN:
+                    del self._children[next(iter(self._children))]
+                self._children[pid] = launch
+        except Exception as exc:
+            _guard.swallow("process.born", exc)
+
+    def settle(self, launch: Launch | None, error: BaseException | None = None) -> None:
+        """The call is over, by ``error`` or well: record the start, unless that has been done."""
+        if launch is None:
+            return
+        try:
+            self._leave(launch)
+            if not launch.told:
+                self.tell(launch, None if error is None else type(error).__name__)
+        except Exception as exc:
+            _guard.swallow("process.settle", exc)
+
+    def leave(self, launch: Launch | None) -> None:
+        """The call is over, and its start was recorded when it happened."""
+        if launch is not None:
+            try:
+                self._leave(launch)
+            except Exception as exc:
+                _guard.swallow("process.leave", exc)
+
+    def _leave(self, launch: Launch) -> None:
+        me = _get_ident()
+        if self._open.get(me) is launch:
+            if launch.outer is None:
+                del self._open[me]
+            else:
+                self._open[me] = launch.outer
+
+    # -- the events; what goes wrong here is the caller's to swallow
+
+    def tell(self, launch: Launch, error: str | None = None) -> None:
+        """Record the start, and the end where another thread has been told of that already."""
+        launch.told = True
+        if launch.pid:
+            launch.start = _clock.start_tick(launch.pid)
+        fields = {
+            "spawn_id": launch.id,
+            "api": launch.api,
+            "argv": None if launch.argv is None else self.recording.arguments(launch.argv),
+            **launch.facts(),
+            "pid": launch.pid or None,
+            "start": launch.start or None,
+            "thread": launch.thread or None,
+            "error": error,
+        }
+        self.recording.note("python_process_spawn", fields, launch.span)
+        if error is not None:
+            self._children.pop(launch.pid, None)
+        elif launch.ended is not None:
+            self.tell_end(launch, launch.ended)
+
+    def tell_end(self, launch: Launch, status: int) -> None:
+        """Record the end."""
+        fields = {
+            "spawn_id": launch.id,
+            "api": launch.api,
+            "pid": launch.pid or None,
+            "start": launch.start or None,
+            **_status.meaning(status),
+            "duration_ms": (_stdlib.monotonic_ns() - launch.started) // 1000 / 1000,
+        }
+        self.recording.note("python_process_exit", fields, launch.span)
+
+    def ended(self, pid: int, status: int) -> None:
+        """Somebody was told the wait status of ``pid``."""
+        launch = None if self.silent else self._children.pop(pid, None)
+        if launch is not None:
+            if launch.told:
+                self.tell_end(launch, status)
+            else:
+                launch.ended = status
+
+    # -- forks: the audit event comes first, then these
+
+    def forking(self, api: str) -> None:
+        """This thread is about to fork."""
+        launch, _ = self.join(api)
+        if launch is not None:
+            launch.known_children = _children_of_thread()
+
+    def before_fork(self) -> None:
+        """Nothing: ``forking`` was called where the fork is one that counts."""
+
+    def after_fork(self) -> None:
+        """In the parent: the child is the one that was not there before."""
+        try:
+            launch = self.here()
+            if launch is None or launch.known_children is None:
+                return  # subprocess forks for a preexec_fn
+            self._leave(launch)
+            children, known = _children_of_thread(), launch.known_children
+            launch.known_children = None
+            new = children - known
+            if launch.api == FORKSERVER:
+                return  # this is the fork server: the process that asked for the child tells
+            if new:
+                self.born(launch, int(max(new, key=int)))
+            failed = children and not new  # a host that ignores SIGCHLD may have none at all
+            self.tell(launch, "OSError" if failed else None)
+        except Exception as exc:
+            _guard.swallow("process.after_fork", exc)
+
+    def abandon(self) -> None:
+        """In the child: the children are the parent's."""
+        launch = self.here()
+        self.told_by_parent = {_get_ident()} if launch is not None and launch.argv is not None else set()
+        self._open, self._children = {}, {}
+
+    def started(self) -> None:
+        """Nothing: the child's events speak for it."""
+
+
+def _children_of_thread() -> frozenset[bytes]:
+    """Pids of the children that this thread has made; empty where the kernel keeps no such list."""
+    try:
+        fd = _stdlib.open_fd("/proc/thread-self/children", 0x80000)  # O_RDONLY | O_CLOEXEC
+    except OSError as exc:
+        _guard.give_back(exc)
+        return frozenset()
+    try:
+        return frozenset(_stdlib.read_fd(fd, 1 << 20).split())
+    except OSError as exc:
+        _guard.give_back(exc)
+        return frozenset()
+    finally:
+        _stdlib.close_fd(fd)
