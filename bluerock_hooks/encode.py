@@ -142,7 +142,11 @@ class Encoder:
             prefix = written[:_PREFIX].decode("utf-8", "ignore")
             event.message = {**kept, **self._stub(len(data), self._encode(payload)), "prefix": prefix}
             return self._encode(Line(_now(_utc), event))
-        # No other kind has payload: cut to the envelope, which is bounded.
+        if event.lighten():
+            data = self._encode(Line(_now(_utc), event))
+            if len(data) <= self._limit:
+                return data
+        # What is left is cut to the envelope, which is bounded.
         cut = CutEvent(meta=event.meta, context=event.context, **self._stub(len(data), data))
         return self._encode(Line(_now(_utc), cut))
 

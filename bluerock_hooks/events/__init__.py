@@ -26,13 +26,11 @@ from ._mcp import (
     McpMessage,
     McpRejected,
     McpRequestEnded,
-    McpServerInit,
     McpSessionCreated,
     McpSessionTerminated,
     MessageEvent,
     Outcome,
     Role,
-    ServerInfo,
     Transport,
 )
 from ._sensor import (
@@ -44,6 +42,7 @@ from ._sensor import (
     SensorShutdown,
     SensorStartup,
 )
+from ._servers import ElementType, McpServerAdd, McpServerInit, PromptArgument, ServerElement, ServerInfo
 
 __all__ = [
     "KINDS",
@@ -52,6 +51,7 @@ __all__ = [
     "ConnectTarget",
     "Context",
     "CutEvent",
+    "ElementType",
     "End",
     "Event",
     "EventsDropped",
@@ -62,6 +62,7 @@ __all__ = [
     "McpMessage",
     "McpRejected",
     "McpRequestEnded",
+    "McpServerAdd",
     "McpServerInit",
     "McpSessionCreated",
     "McpSessionTerminated",
@@ -72,12 +73,14 @@ __all__ = [
     "ProcessExec",
     "ProcessExit",
     "ProcessSpawn",
+    "PromptArgument",
     "Request",
     "RequestId",
     "Role",
     "SensorHooks",
     "SensorShutdown",
     "SensorStartup",
+    "ServerElement",
     "ServerInfo",
     "Span",
     "Transport",
@@ -90,6 +93,7 @@ KINDS: tuple[type[Event], ...] = (
     McpMessage,
     McpRejected,
     McpRequestEnded,
+    McpServerAdd,
     McpServerInit,
     McpSessionCreated,
     McpSessionTerminated,

@@ -80,6 +80,10 @@ class Event(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     meta: Meta | None = None
     context: Context | None = None
 
+    def lighten(self) -> bool:
+        """Leave out what made the event too large; False where it has nothing of the kind."""
+        return False
+
 
 class CutEvent(Event, kw_only=True):
     """What is kept of an event above ``BLUEROCK_MAX_EVENT_BYTES``, of any kind but ``python_mcp_event``."""

@@ -1,4 +1,4 @@
-"""MCP: servers, connections, sessions and every JSON-RPC message."""
+"""MCP: connections, sessions and every JSON-RPC message."""
 
 from __future__ import annotations
 
@@ -27,25 +27,6 @@ MessageEvent = Literal[
     "client_received_request",
     "client_send_response",
 ]
-
-
-class ServerInfo(msgspec.Struct, omit_defaults=True):
-    """What a server says of itself."""
-
-    name: str | None = None
-    title: str | None = None
-    version: Known | None = None
-    instructions: str | None = None
-    sdk: Known | None = None
-    """Generation of the SDK: ``1`` or ``2``."""
-
-
-class McpServerInit(Event, kw_only=True):
-    """An MCP server object was made."""
-
-    NAME: ClassVar[str] = "python_mcp_server_init"
-
-    server: ServerInfo
 
 
 class McpMessage(Event, kw_only=True):

@@ -18,7 +18,7 @@ import mcp  # noqa: F401  loads the hooks
 from bluerock_hooks import _guard
 from bluerock_hooks import encode as encode_module
 from bluerock_hooks import recorder as recorder_module
-from bluerock_hooks.hooks.mcp import _messages, _sessions, _transports, _v1, _v2
+from bluerock_hooks.hooks.mcp import _catalog, _inventory, _messages, _sessions, _transports, _v1, _v2
 
 
 def fails(*_: Any, **__: Any) -> Any:
@@ -32,6 +32,9 @@ TARGETS: dict[str, tuple[Any, str]] = {
     "tap": (_messages, "ReadTap"),
     "endpoint": (_transports.Streams, "endpoint"),
     "opened": (_transports.Streams, "opened"),
+    "registered": (_catalog.Catalog, "_add"),
+    "constructed": (_catalog.Catalog, "_contents"),
+    "listed": (_inventory.Inventory, "_digests"),
     "request-1": (_v1.Sessions, "_span"),
     "request-2": (_v2.Dispatchers, "_span"),
     "direct": (_v2.Dispatchers, "_direct_connection"),

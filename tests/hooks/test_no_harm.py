@@ -38,11 +38,16 @@ def test_what_the_hooks_replaced_looks_as_before(
     assert not done.stderr
 
 
+CATALOG = ("registered", "constructed", "listed")
+RECORDING = ("encode", "clean", "emit")
 STREAMS = ("connection", "message", "terminated", "tap", "endpoint", "opened")
 PLACES = [
-    *(("mcp==1.30.0", "legacy", place) for place in (*STREAMS, "request-1")),
+    *(("mcp==1.30.0", "legacy", place) for place in (*STREAMS, *CATALOG, "request-1")),
     *(("mcp==2.3.0", "legacy", place) for place in (*STREAMS, "request-2")),
-    *(("mcp==2.3.0", "auto", place) for place in ("message", "direct", "request-2", "encode", "clean", "emit")),
+    *(
+        ("mcp==2.3.0", "auto", place)
+        for place in ("message", "direct", *CATALOG, "request-2", "encode", "clean", "emit")
+    ),
 ]
 
 

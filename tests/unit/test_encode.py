@@ -156,3 +156,15 @@ def test_a_message_that_is_encoded_once_stands_in_two_events_and_is_cut_like_any
 def test_message_events_have_no_text_but_their_message() -> None:
     """The encoder's short way redacts nothing else of them."""
     assert [name for name, _ in encoder()._make_plan(events.McpMessage)] == ["message"]
+
+
+def test_an_element_with_large_schemas_keeps_its_name_and_digest() -> None:
+    schema = {"properties": {f"name_{n}": {"description": "words " * 40} for n in range(60)}}
+    element = events.ServerElement(type="tool", name="search", parameters=schema, definition_sha256="0" * 64)
+    event = events.McpServerAdd(element=element, learned="registered", source="server")
+    written = line(event)["event"]
+    assert written["element"] == {"type": "tool", "name": "search", "cut": True, "definition_sha256": "0" * 64}
+    assert written["learned"] == "registered"
+
+    huge = events.ServerElement(type="tool", name="search", description="\x01" * 2000, title="\x01" * 2000)
+    assert line(events.McpServerAdd(element=huge, learned="listed", source="client"))["event"]["oversize"] > LIMIT

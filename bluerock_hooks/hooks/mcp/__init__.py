@@ -6,6 +6,7 @@ fastmcp replaces neither's protocol layer.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -15,7 +16,9 @@ from ...events import HookOutcome, SensorHooks
 from .. import _threads
 from .._patch import Patch, Patches
 from ._catalog import Catalog
+from ._inventory import Inventory
 from ._rejections import Rejections
+from ._sessions import Connection
 from ._transports import Streams, memory_target, stdio_target, url_target
 from ._v1 import Sessions
 from ._v2 import Dispatchers
@@ -46,11 +49,13 @@ class McpHooks:
         self.patches.undo()
 
     def _rows(self) -> list[Patch]:
+        inventory = Inventory(self._recording)
         streams = Streams(self._recording)
-        v1 = Sessions(self._recording, streams)
-        v2 = Dispatchers(self._recording, streams)
+        connection = functools.partial(Connection, self._recording, inventory=inventory)
+        v1 = Sessions(self._recording, streams, connection)
+        v2 = Dispatchers(self._recording, streams, connection)
+        catalog = Catalog(self._recording, inventory, generation)
         refused = Rejections(self._recording)
-        catalog = Catalog(self._recording, generation)
         return [
             # every message
             Patch("mcp.shared.session", "BaseSession.__init__", v1.session_init,
@@ -99,6 +104,7 @@ class McpHooks:
                   sees="server init", sdk="12", required=True),
             Patch("mcp.server.lowlevel.server", "Server.run", streams.server_run,
                   sees="the server's name on the first messages", sdk="12"),
+            *catalog.rows(),
             # transports: client connects, and the name of a connection's transport
             Patch("mcp.client.stdio", "stdio_client", streams.client("stdio", stdio_target),
                   sees="client connects over stdio", sdk="12"),

@@ -1,25 +1,60 @@
-"""What a server is: the event that a server object was made."""
+"""What a server is and has: the events that a server object was made, and that an element was registered with it."""
 
 from __future__ import annotations
 
+import sys
+import weakref
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from ... import _guard
 from ...events import McpServerInit, ServerInfo
 from .._attribution import current
+from .._patch import Patch
+from ._definitions import converted, keyed, name_of, official
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from ...events import ElementType
     from .. import Recording
+    from ._inventory import Inventory
+
+    Describe = Callable[[Any], tuple[ElementType, dict[str, Any]]]
+    Tables = dict[str, tuple[tuple[str, Describe], ...]]  # attribute of a holder -> its tables, and what is in them
+
+_FRAMEWORK = "fastmcp"
+
+_TOOL, _RESOURCE, _TEMPLATE, _PROMPT = official("tool"), official("resource"), official("template"), official("prompt")
+_OFFICIAL: Tables = {
+    "_tool_manager": (("_tools", _TOOL),),
+    "_resource_manager": (("_resources", _RESOURCE), ("_templates", _TEMPLATE)),
+    "_prompt_manager": (("_prompts", _PROMPT),),
+}
+_FASTMCP: Tables = {
+    "_tool_manager": (("_tools", keyed),),
+    "_resource_manager": (("_resources", keyed), ("_templates", keyed)),
+    "_prompt_manager": (("_prompts", keyed),),
+    "_local_provider": (("_components", converted),),
+}
+
+# A server's constructor is running: what it registers is recorded when it has returned.
+_MAKING: ContextVar[bool] = ContextVar("bluerock_making", default=False)
 
 
 class Catalog:
-    """Replacements for what makes servers."""
+    """Replacements for what makes servers and registers elements.
 
-    def __init__(self, recording: Recording, generation: Callable[[], str]) -> None:
+    Every server class keeps its elements with holders of its own (a tool manager, a local provider), which are what is
+    watched. A holder does not know its server: that is learned when the server's constructor has returned. What the
+    constructor was given is read off the holders then, because not all of it passes a method.
+    """
+
+    def __init__(self, recording: Recording, inventory: Inventory, generation: Callable[[], str]) -> None:
         self._recording = recording
+        self._inventory = inventory
         self._generation = generation
+        self._holders: weakref.WeakKeyDictionary[Any, _Holder] = weakref.WeakKeyDictionary()
 
     def server_init(self, original: Any) -> Callable[..., None]:
         """``Server.__init__`` of the low-level server, under every other server class of both SDKs and fastmcp."""
@@ -33,6 +68,7 @@ class Catalog:
                     version=_text(getattr(self_, "version", None)),
                     instructions=_text(getattr(self_, "instructions", None)),
                     sdk=self._generation() or None,
+                    framework=_framework(type(self_)),
                 )
                 self._recording.record(McpServerInit(server=info), current())
             except Exception as exc:
@@ -40,6 +76,120 @@ class Catalog:
 
         return init
 
+    def rows(self) -> list[Patch]:
+        """The server classes above the low-level server, and the holders of their elements."""
+        constructed, added = self._constructed, self._added_by
+        made = "elements given to the constructor, and the name of the server with all"
+        v1, v2, fast = "mcp.server.fastmcp", "mcp.server.mcpserver", "fastmcp"
+        return [
+            Patch(f"{v1}.server", "FastMCP.__init__", constructed(_OFFICIAL), sees=made, sdk="1"),
+            Patch(f"{v2}.server", "MCPServer.__init__", constructed(_OFFICIAL), sees=made, sdk="2"),
+            Patch(f"{fast}.server.server", "FastMCP.__init__", constructed(_FASTMCP), sees=made, sdk="12"),
+            *(
+                row
+                for package, sdk in ((v1, "1"), (v2, "2"))
+                for row in (
+                    Patch(f"{package}.tools.tool_manager", "ToolManager.add_tool", added(_TOOL),
+                          sees="registered tools", sdk=sdk),
+                    Patch(f"{package}.resources.resource_manager", "ResourceManager.add_resource", added(_RESOURCE),
+                          sees="registered resources", sdk=sdk),
+                    Patch(f"{package}.resources.resource_manager", "ResourceManager.add_template", added(_TEMPLATE),
+                          sees="registered templates", sdk=sdk),
+                    Patch(f"{package}.prompts.manager", "PromptManager.add_prompt", added(_PROMPT),
+                          sees="registered prompts", sdk=sdk),
+                )
+            ),
+            Patch(f"{fast}.tools.tool_manager", "ToolManager.add_tool", added(keyed),
+                  sees="registered tools", sdk="1"),
+            Patch(f"{fast}.resources.resource_manager", "ResourceManager.add_resource", added(keyed),
+                  sees="registered resources", sdk="1"),
+            Patch(f"{fast}.resources.resource_manager", "ResourceManager.add_template", added(keyed),
+                  sees="registered templates", sdk="1"),
+            Patch(f"{fast}.prompts.prompt_manager", "PromptManager.add_prompt", added(keyed),
+                  sees="registered prompts", sdk="1"),
+            Patch(f"{fast}.server.providers.local_provider.local_provider", "LocalProvider._add_component",
+                  added(converted), sees="registered elements", sdk="12"),
+        ]  # fmt: skip
+
+    def _constructed(self, tables: Tables) -> Callable[[Any], Callable[..., None]]:
+        """For the constructor of a server class that keeps its elements in ``tables``."""
+
+        def wrap(original: Any) -> Callable[..., None]:
+            def init(self_: Any, *args: Any, **kwargs: Any) -> None:
+                token = _MAKING.set(True)
+                try:
+                    original(self_, *args, **kwargs)
+                finally:
+                    _MAKING.reset(token)
+                try:
+                    for holder, component, describe in self._contents(self_, tables):
+                        self._add(holder, component, describe)
+                except Exception as exc:
+                    _guard.swallow("mcp.constructed", exc)
+
+            return init
+
+        return wrap
+
+    def _added_by(self, describe: Describe) -> Callable[[Any], Callable[..., Any]]:
+        """For a holder's method that registers an element and returns what is registered now."""
+
+        def wrap(original: Any) -> Callable[..., Any]:
+            def add(self_: Any, *args: Any, **kwargs: Any) -> Any:
+                component = original(self_, *args, **kwargs)
+                try:
+                    if not _MAKING.get():
+                        self._add(self_, component, describe)
+                except Exception as exc:
+                    _guard.swallow("mcp.added", exc)
+                return component
+
+            return add
+
+        return wrap
+
+    def _contents(self, server: Any, tables: Tables) -> Iterator[tuple[Any, Any, Describe]]:
+        for attribute, names in tables.items():
+            holder = getattr(server, attribute, None)
+            if holder is not None:
+                self._holder(holder).server = weakref.ref(server)
+                for name, describe in names:
+                    for component in list(getattr(holder, name, {}).values()):
+                        yield holder, component, describe
+
+    def _add(self, holder: Any, component: Any, describe: Describe) -> None:
+        known = self._holder(holder)
+        kind, definition = describe(component)
+        # A holder that ignores duplicates returns what it has: the very object that was recorded.
+        key = kind, getattr(component, "key", None) or name_of(kind, definition)
+        if known.components.get(key) is not component:
+            name = _text(getattr(known.server(), "name", None))
+            self._inventory.registered(name and self._recording.clean(name), kind, definition)
+            known.components[key] = component
+
+    def _holder(self, holder: Any) -> _Holder:
+        known = self._holders.get(holder)
+        if known is None:
+            known = self._holders[holder] = _Holder()
+        return known
+
+
+class _Holder:
+    """What is known of one holder: its server, and which object is registered under which name."""
+
+    __slots__ = ("components", "server")
+
+    def __init__(self) -> None:
+        self.server: Callable[[], Any] = lambda: None
+        self.components: weakref.WeakValueDictionary[tuple[ElementType, Any], Any] = weakref.WeakValueDictionary()
+
+
+def _framework(server: type) -> str | None:
+    if not any(base.__module__.partition(".")[0] == _FRAMEWORK for base in server.__mro__):
+        return None
+    version = _text(getattr(sys.modules.get(_FRAMEWORK), "__version__", None))
+    return f"{_FRAMEWORK} {version}" if version else _FRAMEWORK
+
 
 def _text(value: object) -> str | None:
-    return value if type(value) is str else None
+    return value if type(value) is str and value else None  # 2.x says "" for a version that nobody gave

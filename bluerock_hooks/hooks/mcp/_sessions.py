@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ... import _guard, _stdlib
 from ...events import McpMessage, McpSessionCreated, McpSessionTerminated, Request, Span
 from .._attribution import current
+from ._definitions import LISTS
 from ._endings import abandoned, elapsed_ms, ended, is_made_up, unanswered
 from ._parties import Parties, text
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ...events import End, Event, Outcome, Role
     from .. import Recording
     from ._endings import Ended
+    from ._inventory import Inventory
     from ._transports import Endpoint
 
 _monotonic_ns = _stdlib.monotonic_ns
@@ -35,6 +37,9 @@ _NAMES: dict[tuple[Role, bool], tuple[Any, Any, Any]] = {
     ("client", False): ("client_send_request", "client_send_notification", "client_send_response"),
 }
 
+# Methods whose results tell of the server.
+_TELLING = frozenset(("initialize", "server/discover", *LISTS))
+
 
 class Connection:
     """One side of one MCP connection.
@@ -45,6 +50,7 @@ class Connection:
 
     __slots__ = (
         "_client_session",
+        "_inventory",
         "_new_id",
         "_received",
         "_recording",
@@ -64,8 +70,11 @@ class Connection:
         "withdraws",
     )
 
-    def __init__(self, recording: Recording, role: Role, endpoint: Endpoint) -> None:
+    def __init__(
+        self, recording: Recording, role: Role, endpoint: Endpoint, inventory: Inventory | None = None
+    ) -> None:
         self._recording = recording
+        self._inventory = inventory
         self.in_memory = endpoint.kind == "memory"
         recording.connected()
         self.id = recording.new_id()
@@ -279,8 +288,11 @@ class Connection:
         else:
             message["result"] = result
         method = span.method if span is not None else None
-        if type(result) is dict and method in ("initialize", "server/discover"):
-            self.parties.handshake(result)
+        if method in _TELLING and type(result) is dict:
+            if method not in LISTS:
+                self.parties.handshake(result)
+            elif self._inventory is not None:
+                self._inventory.listed(self, method, result, span)
         event = self._event(2, inbound)
         event.id = request_id
         event.method = method

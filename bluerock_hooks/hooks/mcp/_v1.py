@@ -10,22 +10,26 @@ from .._attribution import enter, leave
 from .._patch import argument
 from ._endings import given_up
 from ._messages import connection_of, tapped
-from ._sessions import Connection, served
+from ._sessions import served
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ...events import Span
+    from ...events import Role, Span
     from .. import Recording
-    from ._transports import Streams
+    from ._sessions import Connection
+    from ._transports import Endpoint, Streams
 
 
 class Sessions:
     """Replacements for the methods of ``BaseSession`` and ``Server`` that 1.x sends every message through."""
 
-    def __init__(self, recording: Recording, streams: Streams) -> None:
+    def __init__(
+        self, recording: Recording, streams: Streams, connection: Callable[[Role, Endpoint], Connection]
+    ) -> None:
         self._recording = recording
         self._streams = streams
+        self._new_connection = connection
 
     def session_init(self, original: Any) -> Callable[..., None]:
         """``BaseSession.__init__(self, read_stream, write_stream, ...)``: both roles, every transport."""
@@ -98,7 +102,7 @@ class Sessions:
         read = argument(args, kwargs, 0, "read_stream")
         write = argument(args, kwargs, 1, "write_stream")
         serving = any(base.__name__ == "ServerSession" for base in type(session).__mro__)
-        connection = Connection(self._recording, "server" if serving else "client", self._streams.endpoint(write, read))
+        connection = self._new_connection("server" if serving else "client", self._streams.endpoint(write, read))
         if serving:
             connection.owner_name = _server_name(weakref.ref(session))
         else:

@@ -13,14 +13,15 @@ from ._endings import CONNECTION_CLOSED, REQUEST_TIMEOUT, end_of, ended, is_canc
 from ._exchange import Exchange
 from ._messages import connection_of, tapped
 from ._rejections import watched
-from ._sessions import CANCELLED, Connection, served
+from ._sessions import CANCELLED, served
 from ._transports import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ...events import Span
+    from ...events import Role, Span
     from .. import Recording
+    from ._sessions import Connection
     from ._transports import Streams
 
 # The connection of a request that did not come through a tapped stream: one HTTP exchange, or the in-process peer.
@@ -30,9 +31,12 @@ _SERVING: ContextVar[Connection | None] = ContextVar("bluerock_serving", default
 class Dispatchers:
     """Replacements for what the 2.x SDK sends its messages through."""
 
-    def __init__(self, recording: Recording, streams: Streams) -> None:
+    def __init__(
+        self, recording: Recording, streams: Streams, connection: Callable[[Role, Endpoint], Connection]
+    ) -> None:
         self._recording = recording
         self._streams = streams
+        self._new_connection = connection
         self._direct: dict[int, Connection] = {}
 
     # -- streams: stdio, SSE, HTTP of 2025, memory, and the client side of HTTP of 2026-07-28
@@ -47,7 +51,7 @@ class Dispatchers:
                 # By the write stream first: the server re-wraps the read stream to find out the protocol's era.
                 endpoint = self._streams.endpoint(write, read)
                 # Only clients write before run(), which settles the role.
-                connection = Connection(self._recording, "client", endpoint)
+                connection = self._new_connection("client", endpoint)
                 connection.withdraws = True
                 endpoint.connection = connection
                 args, kwargs = tapped(args, kwargs, connection)
@@ -142,7 +146,7 @@ class Dispatchers:
         async def handle_modern_request(*args: Any, **kwargs: Any) -> Any:
             token = exchange = None
             try:
-                connection = Connection(self._recording, "server", Endpoint("http", stateless=True))
+                connection = self._new_connection("server", Endpoint("http", stateless=True))
                 app = argument(args, kwargs, 0, "app")
                 connection.serves(getattr(app, "name", None))
                 args, kwargs, exchange = _with_exchange(args, kwargs, connection)
@@ -227,7 +231,7 @@ class Dispatchers:
     def _direct_connection(self, dispatcher: Any, role: Any = None) -> Connection:
         connection = self._direct.get(id(dispatcher))
         if connection is None:
-            connection = Connection(self._recording, role or "client", Endpoint("memory"))
+            connection = self._new_connection(role or "client", Endpoint("memory"))
             self._direct[id(dispatcher)] = connection
         if role is not None:
             connection.acts_as(role)
