@@ -204,10 +204,11 @@ def _url(text: str) -> str:
     for index in range(2, len(parts), 2):
         name, equals, word = parts[index].partition("=")
         plain = _PERCENT.sub(lambda m: chr(int(m[1], 16)), name[:SHORT])
-        if equals and word and _names_secret(plain):
+        if equals and word and names_secret(plain):
             parts[index] = f"{name}={MARK}"
     return f"{scheme}{colon}{authority}{''.join(parts)}"
 
 
-def _names_secret(parameter: str) -> bool:
+def names_secret(parameter: str) -> bool:
+    """Is the value of this query parameter or header a secret, by its name?"""
     return name_verdict(parameter) >= WEAK or parameter.replace("-", "").lower() in URL_NAMES

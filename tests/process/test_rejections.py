@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from _peers import named, read_spool
+from _serving import serving
 from _wire import expected, messages_of_tee, recorded
-from test_transports import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable

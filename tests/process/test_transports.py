@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from _peers import EXAMPLES, Peer, named, read_spool
+from _serving import serving
 from _wire import NAMES, expected, messages_of_tee, recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 HERE = Path(__file__).parent.parent
 CLIENT = EXAMPLES / "client.py"
@@ -25,25 +24,6 @@ HTTP = [
     pytest.param("mcp==2.3.0", [], [], id="mcp-2.3-2026"),
     pytest.param("mcp==2.3.0", ["--mode", "legacy"], [], id="mcp-2.3-2025"),
 ]
-
-
-@contextmanager
-def serving(peer: Peer, env: dict[str, str], log: Path, words: list[str]) -> Iterator[str]:
-    """The witnessed HTTP server; the value is its address."""
-    server = subprocess.Popen(
-        [str(peer.python), str(HERE / "_http_witness.py"), str(log), str(EXAMPLES), *words],
-        env=env,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=peer.directory,
-    )
-    assert server.stdout is not None
-    try:
-        yield server.stdout.readline().strip()
-    finally:
-        server.terminate()
-        server.wait(20)
-        server.stdout.close()
 
 
 @pytest.mark.parametrize(("sdk", "arguments", "words"), HTTP)

@@ -19,7 +19,8 @@ from ._catalog import Catalog
 from ._inventory import Inventory
 from ._rejections import Rejections
 from ._sessions import Connection
-from ._transports import Streams, memory_target, stdio_target, url_target
+from ._targets import memory_target, server_process, stdio_target, url_target
+from ._transports import Streams
 from ._v1 import Sessions
 from ._v2 import Dispatchers
 
@@ -108,6 +109,8 @@ class McpHooks:
             # transports: client connects, and the name of a connection's transport
             Patch("mcp.client.stdio", "stdio_client", streams.client("stdio", stdio_target),
                   sees="client connects over stdio", sdk="12"),
+            Patch("mcp.client.stdio", "_create_platform_compatible_process", server_process,
+                  sees="the pid of the server that a stdio client starts", sdk="12"),
             Patch("mcp.client.sse", "sse_client", streams.client("sse", url_target("sse")),
                   sees="client connects over SSE", sdk="12"),
             Patch("mcp.client.websocket", "websocket_client", streams.client("websocket", url_target("websocket")),
@@ -124,7 +127,7 @@ class McpHooks:
                   sees="client connects in process", sdk="2"),
             Patch("mcp.server.stdio", "stdio_server", streams.server("stdio"),
                   sees="the transport of stdio servers", sdk="12"),
-            Patch("mcp.server.sse", "SseServerTransport.connect_sse", streams.server("sse"),
+            Patch("mcp.server.sse", "SseServerTransport.connect_sse", streams.sse_server,
                   sees="the transport of SSE servers", sdk="12"),
             Patch("mcp.server.websocket", "websocket_server", streams.server("websocket"),
                   sees="the transport of websocket servers", sdk="1"),

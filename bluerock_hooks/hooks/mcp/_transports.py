@@ -10,17 +10,18 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from ... import _guard
-from ...events import ConnectTarget, McpClientConnect
+from ...events import McpClientConnect
 from .._attribution import current
 from .._patch import ObjectProxy, argument
+from ._targets import STARTING, Attempt, with_session_callback
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from ...events import Transport
+    from ...events import ConnectTarget, Transport
     from .. import Recording
+    from ._targets import Describe
 
-    Describe = Callable[[tuple[Any, ...], dict[str, Any]], ConnectTarget]
     Session = Callable[[tuple[Any, ...]], str | None]
 
 _MAX_WRAPPERS = 8
@@ -99,7 +100,15 @@ class Streams:
 
         def wrap(original: Any) -> Callable[..., Any]:
             def transport(*args: Any, **kwargs: Any) -> Any:
-                return self._watch(original(*args, **kwargs), lambda: Endpoint(kind), lambda: describe(args, kwargs))
+                attempt = Attempt()
+                if kind == "sse":
+                    args, kwargs = with_session_callback(original, attempt, args, kwargs)
+                return self._watch(
+                    original(*args, **kwargs),
+                    lambda: Endpoint(kind, attempt.session_id),
+                    lambda: describe(original, attempt, args, kwargs),
+                    attempt if kind == "stdio" else None,
+                )
 
             return transport
 
@@ -121,6 +130,24 @@ class Streams:
             return transport
 
         return wrap
+
+    def sse_server(self, original: Any) -> Callable[..., Any]:
+        """For ``SseServerTransport.connect_sse``: the session is the key it adds to the transport's table."""
+
+        def connect_sse(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            known: Any = ()
+            try:
+                known = frozenset(self_._read_stream_writers)
+            except Exception as exc:
+                _guard.swallow("mcp.connect_sse", exc)
+
+            def make() -> Endpoint:
+                new = [key for key in self_._read_stream_writers if key not in known]
+                return Endpoint("sse", getattr(new[0], "hex", None) if len(new) == 1 else None)
+
+            return self._watch(original(self_, *args, **kwargs), make, None)
+
+        return connect_sse
 
     def http_client(self, original: Any) -> Callable[..., Awaitable[Any]]:
         """For ``StreamableHTTPTransport.post_writer``: it alone has both the write stream and the session id."""
@@ -156,9 +183,15 @@ class Streams:
 
         return run
 
-    def _watch(self, opener: Any, make: Callable[[], Endpoint], target: Callable[[], ConnectTarget] | None) -> Any:
+    def _watch(
+        self,
+        opener: Any,
+        make: Callable[[], Endpoint],
+        target: Callable[[], ConnectTarget] | None,
+        attempt: Attempt | None = None,
+    ) -> Any:
         try:
-            return _Opening(opener, functools.partial(self.opened, make=make, target=target), self.closed)
+            return _Opening(opener, functools.partial(self.opened, make=make, target=target), self.closed, attempt)
         except Exception as exc:
             _guard.swallow("mcp.transport", exc)
             return opener
@@ -167,14 +200,27 @@ class Streams:
 class _Opening(ObjectProxy):
     """The async context manager a transport function returned, watched; everything else of it is as it was."""
 
-    def __init__(self, wrapped: Any, opened: Callable[[Any], list[int]], closed: Callable[[list[int]], None]) -> None:
+    def __init__(
+        self,
+        wrapped: Any,
+        opened: Callable[[Any], list[int]],
+        closed: Callable[[list[int]], None],
+        attempt: Attempt | None,
+    ) -> None:
         super().__init__(wrapped)
         self._self_opened = opened
+        self._self_attempt = attempt
         self._self_closed = closed
         self._self_ids: list[int] = []
 
     async def __aenter__(self) -> Any:
-        streams = await self.__wrapped__.__aenter__()
+        attempt = self._self_attempt
+        token = STARTING.set(attempt) if attempt is not None else None
+        try:
+            streams = await self.__wrapped__.__aenter__()
+        finally:
+            if token is not None:
+                STARTING.reset(token)
         try:
             self._self_ids = self._self_opened(streams)
         except Exception as exc:
@@ -205,38 +251,3 @@ def _flat(yielded: Any) -> Iterator[Any]:
             yield from _flat(item)
         elif hasattr(item, "aclose"):
             yield item
-
-
-# -- what a client connects to, read off the arguments of its transport function
-
-
-def stdio_target(args: tuple[Any, ...], kwargs: dict[str, Any]) -> ConnectTarget:
-    """``stdio_client(server: StdioServerParameters)``."""
-    server = argument(args, kwargs, 0, "server")
-    return ConnectTarget(type="stdio", command=str(server.command), args=[str(word) for word in server.args])
-
-
-def url_target(kind: Transport) -> Describe:
-    """``sse_client``, ``websocket_client`` and both names of the streamable HTTP client."""
-
-    def describe(args: tuple[Any, ...], kwargs: dict[str, Any]) -> ConnectTarget:
-        return ConnectTarget(type=kind, url=str(argument(args, kwargs, 0, "url")), auth=_has_auth(args, kwargs))
-
-    return describe
-
-
-def memory_target(_args: tuple[Any, ...], _kwargs: dict[str, Any]) -> ConnectTarget:
-    """Streams between a client and a server of this process."""
-    return ConnectTarget(type="memory")
-
-
-def _has_auth(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool | None:
-    """Whether credentials are given: an ``auth`` object, or an Authorization header of ours or of the HTTP client."""
-    client = kwargs.get("http_client")
-    if kwargs.get("auth") is not None or getattr(client, "auth", None) is not None:
-        return True
-    headers = argument(args, kwargs, 1, "headers")
-    for names in (headers, getattr(client, "headers", None)):
-        if names is not None and any(str(name).lower() == "authorization" for name in names):
-            return True
-    return False
