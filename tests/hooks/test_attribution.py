@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from _cells import CELLS, Cell
+from _cells import CELLS, FASTMCP_2, Cell
 from _peers import Peer, named, read_spool
 
 if TYPE_CHECKING:
@@ -55,3 +55,24 @@ def test_of_200_concurrent_calls_each_has_what_it_did_and_nothing_else(
         assert owner == [own["request_id"], own["span_id"], place == "late task"], f"{place} of call {number}"
     assert places.pop(CALLS) == {"main", "default executor", "shared executor"}
     assert dict(places) == {number: PLACES[number % len(PLACES)] for number in range(CALLS)}
+
+
+@pytest.mark.parametrize(
+    "packages",
+    [
+        pytest.param(("fastmcp[tasks]==3.4.11",), id="fastmcp-3.4"),
+        pytest.param(FASTMCP_2, id="fastmcp-2.14", marks=pytest.mark.stress),
+        pytest.param(("fastmcp-tasks==4.1.4",), id="fastmcp-4.1", marks=pytest.mark.stress),
+    ],
+)
+def test_a_background_task_belongs_to_the_request_that_queued_it(
+    packages: tuple[str, ...], peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    done = peer_venv("3.11", *packages).run("python", HERE / "_background.py", env=sensor_env)
+    calls = {
+        event["message"]["params"]["arguments"]["number"]: event["context"]["mcp"]["span_id"]
+        for event in named(read_spool(spool), "server_received_request")
+        if event["method"] == "tools/call"
+    }
+    rows = sorted(map(json.loads, done.stdout.splitlines()))
+    assert rows == [*([number, "tools/call", "slow", calls[number], True] for number in range(10)), [10]]

@@ -20,6 +20,7 @@ from ._inventory import Inventory
 from ._rejections import Rejections
 from ._sessions import Connection
 from ._targets import memory_target, server_process, stdio_target, url_target
+from ._tasks import Tasks
 from ._transports import Streams
 from ._v1 import Sessions
 from ._v2 import Dispatchers
@@ -95,6 +96,7 @@ class McpHooks:
                   sees="attribution to the request being served", sdk="1", required=True),
             Patch("mcp.server.runner", "ServerRunner._on_request", v2.on_request,
                   sees="attribution to the request being served", sdk="2", required=True),
+            *Tasks(self._recording).rows(),
             Patch("concurrent.futures.thread", "ThreadPoolExecutor.submit", _threads.submit,
                   sees="attribution in executors", sdk="12"),
             Patch("threading", "Thread.start", _threads.start, sees="attribution in threads", sdk="12"),
