@@ -1,0 +1,197 @@
+"""Judges a cell: every message of the wire is one event of each side, whole, and belongs to the right request.
+
+``DIFFERENCES`` lists where the SDK itself tells a side something else than what is on the wire.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from _peers import named
+from _wire import NAMES, kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .cells import Cell
+    from .play import Played
+
+Seen = Counter[tuple[str, str]]
+"""(name of the event, the message as JSON) -> how often."""
+
+
+class Difference(NamedTuple):
+    """One that is the SDK's own. ``extra`` events have no message on the wire; else messages have no event."""
+
+    event: str
+    extra: bool
+    where: Callable[[Cell], bool]
+    message: Callable[[dict[str, Any]], bool]
+    reason: str
+
+
+DIFFERENCES = [
+    Difference(
+        "server_send_notification",
+        extra=True,
+        where=lambda cell: bool(cell.words) and cell.era == "2025",
+        message=lambda message: True,
+        reason="HTTP that answers in JSON, or without sessions, takes a handler's notifications and discards them",
+    ),
+]
+
+
+def problems(cell: Cell, lit: Played, dark: Played, used: set[int] | None = None) -> list[str]:
+    """What is wrong with a cell, a line each. Rows of ``DIFFERENCES`` that were needed are added to ``used``."""
+    found = [*_harm(lit, dark), *_health(lit.events)]
+    if not lit.wire:
+        found.append("the witness saw nothing")
+    for side in ("client", "server"):
+        found += _side(cell, lit, side, set() if used is None else used)
+    return [*found, *_pairs(lit.events), *_children(lit.events), *_constants(cell, lit.events)]
+
+
+def _harm(lit: Played, dark: Played) -> list[str]:
+    found = []
+    if lit.said != dark.said:
+        found.append(f"the client says with the sensor\n{lit.said}and without\n{dark.said}")
+    if _headlines(lit.complained) != _headlines(dark.complained):
+        found.append(f"on stderr with the sensor\n{lit.complained}and without\n{dark.complained}")
+    return found
+
+
+def _headlines(stderr: str) -> list[str]:
+    """Without the insides of tracebacks, which may show that we are there, and without addresses."""
+    return [re.sub("0x[0-9a-f]+", "0x", line) for line in stderr.splitlines() if not line.startswith(" ")]
+
+
+def _health(events: list[dict[str, Any]]) -> list[str]:
+    found = [f"lost: {event}" for event in named(events, "python_events_dropped")]
+    for event in named(events, "sensor_hooks"):
+        found += [
+            f"hook: {hook}"
+            for hook in event["hooks"]
+            if hook["outcome"] == "failed" or (hook.get("required") and hook["outcome"] != "applied")
+        ]
+    return found
+
+
+def _side(cell: Cell, played: Played, side: str, used: set[int]) -> list[str]:
+    """Messages without an event, events without a message."""
+    # In process the two sides number the same call differently; the witness sees the server's numbers.
+    numbered = not (cell.direct and side == "client")
+    wire, events = _on_wire(played.wire, side, numbered), _in_events(played.events, side, numbered)
+    found = []
+    for extra, rest in ((False, wire - events), (True, events - wire)):
+        for (name, text), count in rest.items():
+            row = _known(cell, name, json.loads(text), extra)
+            if row is None:
+                found.append(f"{'event without a message' if extra else 'no event'}: {count} {name} {text[:300]}")
+            else:
+                used.add(row)
+    return found
+
+
+def _known(cell: Cell, name: str, message: dict[str, Any], extra: bool) -> int | None:
+    for number, row in enumerate(DIFFERENCES):
+        if row.event == name and row.extra == extra and row.where(cell) and row.message(message):
+            return number
+    return None
+
+
+def _on_wire(wire: Iterable[tuple[str, dict[str, Any]]], side: str, numbered: bool) -> Seen:
+    seen: Seen = Counter()
+    for direction, message in wire:
+        writer, reader = NAMES[kind(message), direction]
+        seen[writer if writer.startswith(side) else reader, _text(message, numbered)] += 1
+    return seen
+
+
+def _in_events(events: Iterable[dict[str, Any]], side: str, numbered: bool) -> Seen:
+    seen: Seen = Counter()
+    for event in named(list(events), "python_mcp_event"):
+        if event["event"].startswith(side):
+            seen[event["event"], _text(event["message"], numbered)] += 1
+            if event.get("id") != event["message"].get("id"):
+                seen["id of its message", _text(event, True)] += 1
+    return seen
+
+
+def _text(message: dict[str, Any], numbered: bool) -> str:
+    """The whole message, in one spelling."""
+    kept = {key: value for key, value in message.items() if key != "jsonrpc" and (numbered or key != "id")}
+    return json.dumps(_plain(kept), sort_keys=True)
+
+
+_SEALED = "requestState"
+
+
+def _plain(value: Any) -> Any:
+    """Without nulls, which SDKs write or not as they please, and without what is never recorded."""
+    if isinstance(value, dict):
+        return {key: "" if key == _SEALED else _plain(part) for key, part in value.items() if part is not None}
+    return [_plain(part) for part in value] if isinstance(value, list) else value
+
+
+def _pairs(events: list[dict[str, Any]]) -> list[str]:
+    """A response has its request's method, id and span; a request has at most one."""
+    found = []
+    requests: dict[Any, dict[str, Any]] = {}
+    for event in named(events, "python_mcp_event"):
+        end = event["meta"]["component_id"], event["connection_id"], event["event"].partition("_")[0]
+        _, _, way = event["event"].partition("_")
+        if way in ("send_request", "received_request"):
+            requests[(*end, way, repr(event["id"]))] = event
+        elif way in ("send_response", "received_response"):
+            asked = {"send_response": "received_request", "received_response": "send_request"}[way]
+            request = requests.pop((*end, asked, repr(event.get("id"))), None)
+            if request is None:
+                found.append(f"a response to nothing: {event}")
+            elif (request["method"], request["context"]["mcp"]) != (event.get("method"), event["context"].get("mcp")):
+                found.append(f"a response that is not of its request: {request} {event}")
+    return found
+
+
+def _children(events: list[dict[str, Any]]) -> list[str]:
+    """What a call causes carries the call's own id: progress by its token, ``mark`` by the number it was given."""
+    found = []
+    calls: dict[tuple[str, str], dict[str, Any]] = {}
+    for event in named(events, "server_received_request"):
+        calls[event["meta"]["component_id"], event["context"]["mcp"]["span_id"]] = event
+    for event in named(events, "server_send_notification"):
+        params = event["message"].get("params") or {}
+        cause = calls.get((event["meta"]["component_id"], event["context"].get("mcp", {}).get("span_id", "")))
+        asked = cause["message"].get("params", {}) if cause else {}
+        if "progressToken" in params:
+            right = asked.get("_meta", {}).get("progressToken") == params["progressToken"]
+        elif "mark " in json.dumps(params.get("data")):
+            right = (
+                str(asked.get("arguments", {}).get("number")) in json.dumps(params["data"]).replace('"', " ").split()
+            )
+        else:
+            continue
+        if not right or event["context"]["mcp"]["request_id"] != cause["id"]:  # type: ignore[index]
+            found.append(f"not of its own call: {event}, but of {cause}")
+    return found
+
+
+def _constants(cell: Cell, events: list[dict[str, Any]]) -> list[str]:
+    """What all messages of a cell have in common."""
+    messages = named(events, "python_mcp_event")
+    found = []
+    if {event["transport"] for event in messages} != {cell.transport}:
+        found.append(f"transports: {Counter(event['transport'] for event in messages)}")
+    sessions: dict[str, set[Any]] = defaultdict(set)
+    for event in messages:
+        if event.get("method") == "tools/call":
+            sessions[event["event"].partition("_")[0]].add(event.get("session_id"))
+    stateful = cell.transport == "http" and cell.era == "2025" and "stateless" not in cell.words
+    if sessions["client"] != sessions["server"] or (sessions["client"] != {None}) != stateful:
+        found.append(f"sessions: {dict(sessions)}")
+    connects = [event["server"]["type"] for event in named(events, "python_mcp_client_connect")]
+    if connects != [cell.transport]:
+        found.append(f"connects: {connects}")
+    return found
