@@ -51,6 +51,11 @@ class Cell(NamedTuple):
         return (self.transport, self.era) == ("memory", "2026")
 
     @property
+    def on_mcp_2(self) -> bool:
+        """Whether the SDK below is mcp 2.x."""
+        return self.package.startswith(("mcp==2", "fastmcp==4"))
+
+    @property
     def packages(self) -> tuple[str, ...]:
         """What its environment needs."""
         return (self.package, "uvicorn", "websockets", *_PINNED.get(self.package, ()))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from _peers import named
 from _wire import NAMES, kind
 
+from .stage.steps import AT_ONCE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -33,6 +35,8 @@ class Difference(NamedTuple):
     reason: str
 
 
+CONNECTION_CLOSED = -32000
+
 DIFFERENCES = [
     Difference(
         "server_send_notification",
@@ -41,17 +45,38 @@ DIFFERENCES = [
         message=lambda message: True,
         reason="HTTP that answers in JSON, or without sessions, takes a handler's notifications and discards them",
     ),
+    Difference(
+        "server_send_response",
+        extra=True,
+        where=lambda cell: cell.words == ["stateless"] and cell.on_mcp_2,
+        message=lambda message: message.get("error", {}).get("code") == CONNECTION_CLOSED,
+        reason="HTTP without sessions of 2.x answers a cancelled call when its client has left",
+    ),
+    Difference(
+        "client_send_notification",
+        extra=True,
+        where=lambda cell: cell.transport == "http" and cell.era == "2026",
+        message=lambda message: message["method"] == "notifications/cancelled",
+        reason="HTTP of 2026-07-28 has no such message: the client's transport closes the stream instead",
+    ),
 ]
 
 
 def problems(cell: Cell, lit: Played, dark: Played, used: set[int] | None = None) -> list[str]:
     """What is wrong with a cell, a line each. Rows of ``DIFFERENCES`` that were needed are added to ``used``."""
-    found = [*_harm(lit, dark), *_health(lit.events)]
+    events = lit.events
+    found = [*_harm(lit, dark), *_health(events)]
     if not lit.wire:
         found.append("the witness saw nothing")
     for side in ("client", "server"):
         found += _side(cell, lit, side, set() if used is None else used)
-    return [*found, *_pairs(lit.events), *_children(lit.events), *_constants(cell, lit.events)]
+    return [
+        *found,
+        *_pairs(lit.events),
+        *_ends(lit.events),
+        *_children(cell, lit.events),
+        *_constants(cell, lit.events),
+    ]
 
 
 def _harm(lit: Played, dark: Played) -> list[str]:
@@ -155,9 +180,31 @@ def _pairs(events: list[dict[str, Any]]) -> list[str]:
     return found
 
 
-def _children(events: list[dict[str, Any]]) -> list[str]:
+def _ends(events: list[dict[str, Any]]) -> list[str]:
+    """Every request has one end on each side: its response, or an event that says how it ended without one.
+
+    A response that comes after that end says that it is late.
+    """
+    ends: dict[Any, list[str]] = {}
+    for event in named(events, "python_mcp_event"):
+        side, _, way = event["event"].partition("_")
+        end = event["meta"]["component_id"], event["connection_id"], side
+        if way in ("send_request", "received_request"):
+            ends[(*end, way, repr(event["id"]))] = []
+        elif way in ("send_response", "received_response") and not event.get("late"):
+            asked = {"send_response": "received_request", "received_response": "send_request"}[way]
+            ends.setdefault((*end, asked, repr(event.get("id"))), []).append("response")
+    for event in named(events, "python_mcp_request_ended"):
+        way = "send_request" if event["side"] == event["source"] else "received_request"
+        key = event["meta"]["component_id"], event["connection_id"], event["side"], way, repr(event["id"])
+        ends.setdefault(key, []).append(event["outcome"])
+    return [f"a request that ended {how or 'never'}: {key}" for key, how in ends.items() if len(how) != 1]
+
+
+def _children(cell: Cell, events: list[dict[str, Any]]) -> list[str]:
     """What a call causes carries the call's own id: progress by its token, ``mark`` by the number it was given."""
     found = []
+    looked_at = 0
     calls: dict[tuple[str, str], dict[str, Any]] = {}
     for event in named(events, "server_received_request"):
         calls[event["meta"]["component_id"], event["context"]["mcp"]["span_id"]] = event
@@ -173,8 +220,11 @@ def _children(events: list[dict[str, Any]]) -> list[str]:
             )
         else:
             continue
+        looked_at += 1
         if not right or event["context"]["mcp"]["request_id"] != cause["id"]:  # type: ignore[index]
-            found.append(f"not of its own call: {event}, but of {cause}")
+            found.append(f"not of its own call: {event['message']}, but of {cause and cause['message']}")
+    if cell.crowd and looked_at < AT_ONCE:
+        found.append(f"of {AT_ONCE} calls at once only {looked_at} messages came")
     return found
 
 
@@ -191,7 +241,8 @@ def _constants(cell: Cell, events: list[dict[str, Any]]) -> list[str]:
     stateful = cell.transport == "http" and cell.era == "2025" and "stateless" not in cell.words
     if sessions["client"] != sessions["server"] or (sessions["client"] != {None}) != stateful:
         found.append(f"sessions: {dict(sessions)}")
-    connects = [event["server"]["type"] for event in named(events, "python_mcp_client_connect")]
-    if connects != [cell.transport]:
+    connects = [event["server"] for event in named(events, "python_mcp_client_connect")]
+    known = {"stdio": {"command", "args"}, "memory": set()}.get(cell.transport, {"url", "auth"})
+    if [(server["type"], set(server) - {"type", "pid"}) for server in connects] != [(cell.transport, known)]:
         found.append(f"connects: {connects}")
     return found

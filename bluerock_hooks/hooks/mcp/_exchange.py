@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ... import _guard
+from .._attribution import run
 from ._endings import abandoned
 from ._rejections import is_message, watched
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from ...events import Span
     from ._sessions import Connection
 
 _decode = msgspec.json.Decoder().decode
@@ -39,6 +41,7 @@ class Exchange:
         self._out = bytearray()
         self._is_events = False
         self._done = False
+        self._span: Span | None = None
         self._left = False
 
     async def receive(self) -> Any:
@@ -108,8 +111,12 @@ class Exchange:
                 return  # refused: in 2026-07-28 only servers answer
             self.heard = True
             self.connection.wire_method = decoded["method"]
-        elif answer:
+            self.connection.message(decoded, True)
+            self._span = self.connection.received(decoded.get("id"))
+            return
+        if answer:
             if decoded.get("id") is None and watched() is not None:
                 return  # no answer to a message: who watches the whole HTTP request tells of the refusal
             self.answered = True
-        self.connection.message(decoded, inbound)
+        # Sent by a task that is not the handler's: what goes out here is all of this one request.
+        run(self._span, self.connection.message, decoded, False)

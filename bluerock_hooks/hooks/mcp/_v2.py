@@ -330,7 +330,9 @@ def _error_of(exc: BaseException) -> dict[str, Any]:
     error = getattr(exc, "error", None)
     code = getattr(error, "code", None)
     if type(code) is int:
-        return {"code": code, "message": str(getattr(error, "message", ""))}
+        data = getattr(error, "data", None)
+        plain = {"code": code, "message": str(getattr(error, "message", ""))}
+        return plain if data is None else {**plain, "data": data}
     return {"code": -32603, "message": type(exc).__name__}
 
 

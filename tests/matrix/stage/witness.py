@@ -9,6 +9,8 @@ import json
 from contextvars import ContextVar
 from typing import Any
 
+REQUEST_TIMEOUT = -32001
+
 
 class Log:
     """The messages, in the order in which they passed."""
@@ -149,7 +151,9 @@ def _calls(log: Log, dispatcher: Any) -> None:
         try:
             result = await dispatch_request(self, method, params, opts)
         except BaseException as exc:
-            log.note(not to_server, {"id": call[1].get("id"), "error": _error(exc)})
+            error = getattr(exc, "error", None)
+            if error is not None and error.code != REQUEST_TIMEOUT:  # else nobody answered
+                log.note(not to_server, {"id": call[1].get("id"), "error": error.model_dump(exclude_none=True)})
             raise
         finally:
             minted.reset(token)
@@ -166,11 +170,6 @@ def _calls(log: Log, dispatcher: Any) -> None:
     async def _dispatch_notify(self: Any, method: Any, params: Any) -> None:
         log.note(self is servers[0], {"method": method, **({} if params is None else {"params": params})})
         await dispatch_notify(self, method, params)
-
-    def _error(exc: BaseException) -> Any:
-        if hasattr(exc, "error"):
-            return exc.error.model_dump(exclude_none=True)
-        return {"code": -32800, "message": "Request cancelled"}  # a cancelled call has no error of its own
 
     dispatcher._dispatch_request = _dispatch_request
     dispatcher._make_context = _make_context
