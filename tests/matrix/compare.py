@@ -198,7 +198,13 @@ def _ends(events: list[dict[str, Any]]) -> list[str]:
         way = "send_request" if event["side"] == event["source"] else "received_request"
         key = event["meta"]["component_id"], event["connection_id"], event["side"], way, repr(event["id"])
         ends.setdefault(key, []).append(event["outcome"])
-    return [f"a request that ended {how or 'never'}: {key}" for key, how in ends.items() if len(how) != 1]
+    # A client may kill the server it started, and its requests with it.
+    lived = {event["meta"]["component_id"] for event in named(events, "sensor_shutdown")}
+    return [
+        f"a request that ended {how or 'never'}: {key}"
+        for key, how in ends.items()
+        if len(how) > 1 or (not how and key[0] in lived)
+    ]
 
 
 def _children(cell: Cell, events: list[dict[str, Any]]) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from _peers import environment, read_spool
+from _serving import started
 from _wire import TEE, messages_of_tee
 
 if TYPE_CHECKING:
@@ -77,11 +77,5 @@ def _server(cell: Cell, peer: Peer, env: Mapping[str, str], log: Path) -> Iterat
     elif cell.transport == "stdio":
         yield [sys.executable, "-S", str(TEE), str(log), *serve]
     else:
-        options: dict[str, Any] = {"env": dict(env), "cwd": peer.directory, "stdout": subprocess.PIPE, "text": True}
-        with subprocess.Popen([*serve, str(log), *cell.words], **options) as server:
-            assert server.stdout is not None
-            try:
-                yield server.stdout.readline().strip()
-            finally:
-                server.terminate()
-                server.wait(30)
+        with started([*serve, str(log), *cell.words], env, peer.directory) as address:
+            yield address
