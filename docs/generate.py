@@ -62,7 +62,7 @@ PLAIN = {
     "EventsDropped.bytes": "How many bytes they had.",
     "EventsDropped.dropped": "How many events.",
     "HookOutcome.detail": "Why, where it was not applied.",
-    "HookOutcome.outcome": "Absent: this version of the module has no such attribute.",
+    "HookOutcome.outcome": "Absent: there is no such attribute, or no such module. Unused: in place, and passed by.",
     "InternalException.count": "How often since the last such event.",
     "InternalException.message": "The type, and the text of built-in types.",
     "InternalException.place": "The step that failed.",

@@ -221,7 +221,7 @@ def _hooks(event: dict[str, Any]) -> list[Piece]:
     applied = sum(row.get("outcome") == "applied" for row in rows)
     found = _word(event.get("module"), "strong")
     found += _word(f"{applied} of {len(rows)} hooks applied", "good" if applied == len(rows) else "")
-    for outcome in ("absent", "failed"):
+    for outcome in ("absent", "failed", "unused"):
         targets = [str(row.get("target")) for row in rows if row.get("outcome") == outcome]
         needed = any(row.get("required") is True for row in rows if row.get("outcome") == outcome)
         found += _word(f"{outcome}: {', '.join(targets)}" if targets else None, "bad" if needed else "dim")

@@ -14,7 +14,7 @@ class HookOutcome(msgspec.Struct, omit_defaults=True):
 
     target: Known
     """``module:attribute``."""
-    outcome: Literal["applied", "absent", "failed"]
+    outcome: Literal["applied", "absent", "failed", "unused"]
     feature: Known | None = None
     """What is not seen without it."""
     required: bool = False

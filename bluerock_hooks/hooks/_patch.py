@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import wrapt
 
+from .. import _guard
 from ._rows import Outcome, Patch, Rows
 
 if TYPE_CHECKING:
@@ -23,6 +26,28 @@ class Patches(Rows):
         """Register every row; those whose module is loaded already are applied now."""
         for name in self.modules:
             wrapt.register_post_import_hook(self.imported, name)
+        try:
+            self._rebind()
+        except Exception as exc:
+            _guard.swallow("rebind", exc)
+
+    def _rebind(self) -> None:
+        """Replace functions in modules that had imported them by name before we came.
+
+        Only in the packages of the rows: what the user's own modules hold is the user's.
+        """
+        late = {
+            id(original): (original, vars(owner)[name])
+            for owner, name, original in self._undo
+            if isinstance(owner, ModuleType)
+        }
+        packages = {row.module.partition(".")[0] for row in self.rows} if late else ()
+        for module in [module for name, module in list(sys.modules.items()) if name.partition(".")[0] in packages]:
+            for name, value in list(vars(module).items()):
+                original, replacement = late.get(id(value), (None, None))
+                if original is value and replacement is not None:
+                    setattr(module, name, replacement)
+                    self._undo.append((module, name, original))
 
 
 def argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name: str) -> Any:

@@ -7,7 +7,6 @@ fastmcp replaces neither's protocol layer.
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from ._tasks import Tasks
 from ._transports import Streams
 from ._v1 import Sessions
 from ._v2 import Dispatchers
+from ._versions import generation, missing, unreached
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -31,15 +31,13 @@ if TYPE_CHECKING:
     from .. import Recording
     from .._patch import Outcome
 
-_V1_MARK = "shared/session.py"
-_V2_MARK = "shared/jsonrpc_dispatcher.py"
-
 
 class McpHooks:
     """The MCP family of hooks in this process: ``install()`` and ``undo()``."""
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
+        self._examined = False
         self.patches = Patches(self._rows(), self._report)
 
     def install(self) -> None:
@@ -52,7 +50,7 @@ class McpHooks:
 
     def _rows(self) -> list[Patch]:
         inventory = Inventory(self._recording)
-        streams = Streams(self._recording)
+        streams = Streams(self._recording, self._nothing_seen)
         connection = functools.partial(Connection, self._recording, inventory=inventory)
         v1 = Sessions(self._recording, streams, connection)
         v2 = Dispatchers(self._recording, streams, connection)
@@ -142,6 +140,9 @@ class McpHooks:
         if module.__name__ == "mcp.client.stdio":
             inherit_variables(module)
         known = generation()
+        if not self._examined and "mcp" in sys.modules:
+            self._examined = True
+            self._record("mcp", missing(self.patches.rows))
         hooks = [
             HookOutcome(
                 target=outcome.patch.target,
@@ -154,18 +155,16 @@ class McpHooks:
             # A row of the other generation is not missing here. In an SDK we do not know, every row counts.
             if outcome.state != "absent" or not known or known in outcome.patch.sdk
         ]
+        self._record(module.__name__, hooks)
+
+    def _nothing_seen(self) -> None:
+        """A transport was used, and no connection was ever made in this process that our taps saw."""
+        applied = {outcome.patch for outcome in self.patches.outcomes if outcome.state == "applied"}
+        self._record("mcp", unreached(applied))
+
+    def _record(self, module: str, hooks: list[HookOutcome]) -> None:
         if hooks:
-            self._recording.record(SensorHooks(module=module.__name__, sdk=known or None, hooks=hooks))
-
-
-def generation() -> str:
-    """``"1"`` or ``"2"`` for the SDK that is imported, an empty string for one that is neither."""
-    package = sys.modules.get("mcp")
-    for root in getattr(package, "__path__", ()):
-        for mark, answer in ((_V2_MARK, "2"), (_V1_MARK, "1")):
-            if os.path.exists(f"{root}/{mark}"):
-                return answer
-    return ""
+            self._recording.record(SensorHooks(module=module, sdk=generation() or None, hooks=hooks))
 
 
 def inherit_variables(module: ModuleType) -> None:

@@ -45,8 +45,9 @@ class Endpoint:
 class Streams:
     """The open streams, by identity. Streams of the 2.x SDK have slots and take no weak references."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, nothing_seen: Callable[[], None]) -> None:
         self._recording = recording
+        self._nothing_seen: Callable[[], None] | None = nothing_seen
         self._endpoints: dict[int, Endpoint] = {}
         self._http_clients: dict[int, Any] = {}
 
@@ -88,10 +89,16 @@ class Streams:
             self._recording.record(McpClientConnect(server=target()), current())
         return ids
 
-    def closed(self, ids: list[int]) -> None:
-        """Forget streams; their ids may name other objects now."""
-        for key in ids:
-            self._endpoints.pop(key, None)
+    def closed(self, ids: list[int], cleanly: bool) -> None:
+        """Forget streams; their ids may name other objects now. ``cleanly``: no exception ended their use."""
+        endpoints = [self._endpoints.pop(key, None) for key in ids]
+        if self._nothing_seen is not None and endpoints and endpoints[0] is not None:
+            seen = endpoints[0].connection is not None
+            tell = self._nothing_seen
+            if seen or cleanly:  # the first transport that was really used is enough to know
+                self._nothing_seen = None
+                if not seen:
+                    tell()
 
     # -- makers of replacements, one for each shape of hook point
 
@@ -204,7 +211,7 @@ class _Opening(ObjectProxy):
         self,
         wrapped: Any,
         opened: Callable[[Any], list[int]],
-        closed: Callable[[list[int]], None],
+        closed: Callable[[list[int], bool], None],
         attempt: Attempt | None,
     ) -> None:
         super().__init__(wrapped)
@@ -231,7 +238,10 @@ class _Opening(ObjectProxy):
         try:
             return await self.__wrapped__.__aexit__(*exc_info)
         finally:
-            self._self_closed(self._self_ids)
+            try:
+                self._self_closed(self._self_ids, exc_info[0] is None)
+            except Exception as exc:
+                _guard.swallow("mcp.transport", exc)
 
 
 def unwrapped(stream: Any) -> Any:

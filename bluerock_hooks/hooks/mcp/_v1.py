@@ -102,7 +102,8 @@ class Sessions:
         read = argument(args, kwargs, 0, "read_stream")
         write = argument(args, kwargs, 1, "write_stream")
         serving = any(base.__name__ == "ServerSession" for base in type(session).__mro__)
-        connection = self._new_connection("server" if serving else "client", self._streams.endpoint(write, read))
+        endpoint = self._streams.endpoint(write, read)
+        connection = endpoint.connection = self._new_connection("server" if serving else "client", endpoint)
         if serving:
             connection.owner_name = _server_name(weakref.ref(session))
         else:

@@ -51,9 +51,8 @@ class Dispatchers:
                 # By the write stream first: the server re-wraps the read stream to find out the protocol's era.
                 endpoint = self._streams.endpoint(write, read)
                 # Only clients write before run(), which settles the role.
-                connection = self._new_connection("client", endpoint)
+                connection = endpoint.connection = self._new_connection("client", endpoint)
                 connection.withdraws = True
-                endpoint.connection = connection
                 args, kwargs = tapped(args, kwargs, connection)
                 connection.session_from(lambda: self._streams.http_session(write))
             except Exception as exc:
