@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _cells import CELLS, FASTMCP_2, Cell
@@ -76,3 +76,46 @@ def test_a_background_task_belongs_to_the_request_that_queued_it(
     }
     rows = sorted(map(json.loads, done.stdout.splitlines()))
     assert rows == [*([number, "tools/call", "slow", calls[number], True] for number in range(10)), [10]]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_tool_that_is_a_client_is_the_parent_of_its_calls(
+    cell: Cell, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    peer_venv(cell.python, *cell.packages).run("python", HERE / "_nested.py", cell.package, cell.mode, env=sensor_env)
+    sent: dict[Any, str] = {}
+    parents: dict[Any, Any] = {}
+    for side in ("client_send_request", "server_received_request"):
+        for event in named(read_spool(spool), side):
+            if event["method"] == "tools/call" and event["context"]["mcp"]["tool"] != "opener":
+                tool, arguments = event["context"]["mcp"]["tool"], event["message"]["params"]["arguments"]
+                key = side, arguments["number"], arguments.get("way", tool)
+                sent[key] = event["context"]["mcp"]["span_id"]
+                parents[key] = event["context"]["mcp"].get("parent_span_id")
+    assert len(parents) == 20 * 3 * 2
+    for number in range(20):
+        serving = sent["server_received_request", number, "outer"]
+        for way in ("own", "shared"):
+            assert parents["client_send_request", number, way] == serving
+        # Where the server reads in a task of its own it cannot know; it never takes the one that opened the connection.
+        assert parents["server_received_request", number, "own"] == serving
+        assert parents["server_received_request", number, "shared"] in (None, serving)
+
+
+@pytest.mark.parametrize(
+    ("python", "how", "when"),
+    [
+        ("3.11", "gevent", "before"),
+        ("3.11", "gevent", "after"),
+        ("3.11", "eventlet", "before"),
+        ("3.14", "interpreters", "before"),
+    ],
+)
+def test_replaced_threads_and_other_interpreters_work_as_ever(
+    python: str, how: str, when: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str]
+) -> None:
+    peer = peer_venv(python, "mcp==2.3.0", *(() if how == "interpreters" else (how,)))
+    done = peer.run("python", HERE / "_patched_threads.py", how, when, env=sensor_env)
+    each = [f"call {number}" for number in (0, 0, 1, 1, 2, 2)]
+    assert done.stdout == f"{[*each, None, None, None]} 0\n"
+    assert not done.stderr
