@@ -246,6 +246,17 @@ def _server(event: dict[str, Any]) -> list[Piece]:
     return found + ([] if instructions is None else _word(value_text(instructions)))
 
 
+def _element(event: dict[str, Any]) -> list[Piece]:
+    """``server registered tool add of=example-server "Add two numbers."``; what replaces another is marked."""
+    element = event.get("element")
+    found = _word(event.get("source")) + _word(event.get("learned")) + _word(member(element, "type"))
+    found += _word(member(element, "name"), "strong") + _word(member(element, "uri"))
+    found += _labelled("of", event.get("server_name"))
+    found += _word("changed" if event.get("replaces") is not None else None, "bad")
+    description = member(element, "description")
+    return found + ([] if description is None else _word(value_text(description)))
+
+
 def _ended(event: dict[str, Any]) -> list[Piece]:
     """A request's end without an answer; the arrow points to the side that was to answer."""
     away = event.get("side") == event.get("source")
@@ -316,6 +327,7 @@ GISTS: dict[str, Gist] = {
     "python_mcp_event": _message,
     "python_mcp_rejected": _rejected,
     "python_mcp_request_ended": _ended,
+    "python_mcp_server_add": _element,
     "python_mcp_server_init": _server,
     "python_mcp_session_created": _session,
     "python_mcp_session_terminated": _session,

@@ -29,9 +29,10 @@ class Patch:
 
     ``sees`` says what is lost without it; ``sdk`` names the generations of the MCP SDK it exists in (``"1"``, ``"2"``
     or ``"12"``; of another module, none); ``required`` rows are promises: their absence makes ``doctor`` unhealthy.
+    ``inherited`` rows are applied to the base that defines the attribute, where the class does not.
     """
 
-    __slots__ = ("attribute", "module", "required", "sdk", "sees", "wrap")
+    __slots__ = ("attribute", "inherited", "module", "required", "sdk", "sees", "wrap")
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Patch:
         sees: str,
         sdk: str = "",
         required: bool = False,
+        inherited: bool = False,
     ) -> None:
         self.module = module
         self.attribute = attribute
@@ -49,6 +51,7 @@ class Patch:
         self.sees = sees
         self.sdk = sdk
         self.required = required
+        self.inherited = inherited
 
     @property
     def target(self) -> str:
@@ -106,6 +109,8 @@ class Rows:
         try:
             owner_name, _, name = row.attribute.rpartition(".")
             owner: Any = vars(module).get(owner_name) if owner_name else module
+            if row.inherited:
+                owner = next((base for base in getattr(owner, "__mro__", ()) if name in vars(base)), None)
             original = None if owner is None else vars(owner).get(name)
             if original is None:
                 return Outcome(row, "absent")

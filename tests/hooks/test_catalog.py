@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _cells import CELLS, Cell
+from _cells import CELLS, FASTMCP_2, Cell
 from _peers import EXAMPLES, Peer, named, read_spool
+from _serving import started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,3 +145,55 @@ def test_a_client_and_a_server_in_two_processes_agree_on_every_digest(
     assert {kind for kind, _, _ in sides["client"]} >= {"tool"}
     assert sides["client"] <= sides["server"]
     assert {kind for kind, _, _ in sides["server"]} == {"tool", "resource", "template", "prompt"}
+
+
+@pytest.mark.parametrize(
+    ("packages", "wanted"),
+    [
+        pytest.param(
+            ("fastmcp==4.1.6",),
+            [("server", "provided", None, "registered"), ("server", "provided", "served", "listed")],
+            id="fastmcp-4.1",
+        ),
+        pytest.param(
+            ("fastmcp==3.4.11",),
+            [("server", "provided", None, "registered"), ("server", "provided", "served", "listed")],
+            id="fastmcp-3.4",
+            marks=pytest.mark.stress,
+        ),
+        pytest.param(
+            FASTMCP_2,
+            [("server", "provided", "source", "registered"), ("server", "sub_provided", "served", "registered")],
+            id="fastmcp-2.14",
+            marks=pytest.mark.stress,
+        ),
+    ],
+)
+def test_what_fastmcp_serves_from_somewhere_else_is_told_for_its_place_and_for_the_server(
+    packages: tuple[str, ...],
+    wanted: list[tuple[str, str, str | None, str]],
+    peer_venv: Callable[..., Peer],
+    sensor_env: dict[str, str],
+    spool: Path,
+) -> None:
+    peer_venv("3.11", *packages).run("python", HERE / "_provided.py", env=sensor_env)
+    events = [
+        (event["source"], event["element"]["name"], event.get("server_name"), event["learned"])
+        for event in named(read_spool(spool), "python_mcp_server_add")
+    ]
+    assert events == [*wanted, ("client", wanted[-1][1], "served", "listed")]
+
+
+def test_over_http_where_each_request_is_a_connection_nothing_is_told_twice(
+    peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    peer = peer_venv("3.11", "mcp==2.3.0", "uvicorn")
+    with started([peer.python, EXAMPLES / "http_server.py"], sensor_env, peer.directory) as url:
+        for _ in range(2):
+            peer.run("python", EXAMPLES / "client.py", "--url", url, env=sensor_env)
+    events = named(read_spool(spool), "python_mcp_server_add")
+    by_side = {side: [recorded(event) for event in events if event["source"] == side] for side in ("server", "client")}
+    assert len(by_side["server"]) == len({*by_side["server"]}) == 7
+    assert {event["learned"] for event in events if event["source"] == "server"} == {"registered"}
+    # Two client processes: each tells what it was told.
+    assert sorted(by_side["client"]) == sorted([*{*by_side["client"]}] * 2)

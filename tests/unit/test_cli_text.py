@@ -78,6 +78,10 @@ def test_the_other_kinds_say_what_matters_of_them() -> None:
         transport="http",
         peer="p",
     ).endswith("server http s peer=p")
+    element = {"type": "tool", "name": "add", "description": "Adds."}
+    added = {"name": "python_mcp_server_add", "element": element, "learned": "listed", "source": "client"}
+    assert shown(**added, server_name="demo").endswith('client listed tool add of=demo "Adds."')
+    assert shown(**added, replaces="0" * 64).endswith('client listed tool add changed "Adds."')
     assert shown(name="python_mcp_server_init", server={"name": "demo", "version": "2"}).endswith("demo 2")
     assert shown(name="python_events_dropped", dropped=4, reason="spool").endswith("dropped=4 reason=spool")
     # A kind of a later version, and what caused it.

@@ -97,7 +97,9 @@ class McpHooks:
             *Tasks(self._recording).rows(),
             Patch("concurrent.futures.thread", "ThreadPoolExecutor.submit", _threads.submit,
                   sees="attribution in executors", sdk="12"),
-            Patch("threading", "Thread.start", _threads.start, sees="attribution in threads", sdk="12"),
+            # gevent puts a subclass in its place
+            Patch("threading", "Thread.start", _threads.start, inherited=True,
+                  sees="attribution in threads", sdk="12"),
             # life cycle
             Patch("mcp.shared.session", "BaseSession.__aexit__", v1.session_exit,
                   sees="the end of a session", sdk="1"),
