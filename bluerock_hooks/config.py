@@ -28,6 +28,16 @@ DARK_PROGRAMS = (
     "bluerock-hooks bluerock_hooks"
 )
 
+# Files whose opening says nothing of a program: the kernel's own, and bytecode.
+IGNORED_FILES = "/proc/* /sys/* /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /dev/pts/* *.pyc"
+
+# Modules that open files and make code for a living: the import system, tracebacks, and what writes classes for others.
+IGNORED_CALLERS = (
+    "importlib._bootstrap importlib._bootstrap_external _frozen_importlib _frozen_importlib_external zipimport "
+    "site linecache tokenize collections dataclasses enum typing typing_extensions inspect ast annotationlib "
+    "pydantic pydantic.* attr attr.* msgspec msgspec.* multiprocessing.* concurrent.*"
+)
+
 
 class Setting:
     """One row of the settings table: attribute, default, how text becomes a value, what it means."""
@@ -79,13 +89,19 @@ def parse_path(text: str) -> str:
     return os.path.normpath(path)
 
 
-def parse_programs(text: str) -> str:
-    """Program names or globs, separated by spaces or commas; a leading ``+`` adds to the default list."""
-    words = text.replace(",", " ").split()
-    if words and words[0].startswith("+"):
-        words[0] = words[0][1:]
-        words = DARK_PROGRAMS.split() + [word for word in words if word]
-    return " ".join(words)
+def _names(default: str) -> Parser:
+    def parse(text: str) -> str:
+        """Names or globs, separated by spaces or commas; a leading ``+`` adds to the default list."""
+        words = text.replace(",", " ").split()
+        if words and words[0].startswith("+"):
+            words[0] = words[0][1:]
+            words = default.split() + [word for word in words if word]
+        return " ".join(words)
+
+    return parse
+
+
+parse_programs = _names(DARK_PROGRAMS)
 
 
 def parse_log(text: str) -> str:
@@ -128,9 +144,12 @@ TABLE: tuple[Setting, ...] = (
         parse_bool,
         "Record child processes, their ends, and what an exec becomes.",
     ),
-    Setting("network", "tool", _scope, "Record sockets: off, tool (inside a tool call), all (not yet)."),
-    Setting("files", "tool", _scope, "Record file opens: off, tool, all (not yet)."),
-    Setting("native", "tool", _scope, "Record native library loads: off, tool, all (not yet)."),
+    Setting("network", "tool", _scope, "Record sockets and name look-ups: off, tool, all."),
+    Setting("files", "tool", _scope, "Record files opened, removed, renamed: off, tool, all."),
+    Setting("native", "tool", _scope, "Record native libraries that ctypes loads: off, tool, all."),
+    Setting("code", "tool", _scope, "Record code made at run time, marshal and pickle loads: off, tool, all."),
+    Setting("ignore_files", IGNORED_FILES, _names(IGNORED_FILES), "Files (globs on the path) that are not recorded."),
+    Setting("ignore_callers", IGNORED_CALLERS, _names(IGNORED_CALLERS), "Modules whose files and code are not."),
     Setting("payloads", "redacted", _KEPT, "What is kept of request and notification parameters."),
     Setting("results", "redacted", _KEPT, "What is kept of results."),
     Setting("max_event_bytes", 65536, parse_bytes, "Larger events become size, keyed hash and a prefix."),
@@ -167,6 +186,9 @@ class Settings:
     network: str
     files: str
     native: str
+    code: str
+    ignore_files: str
+    ignore_callers: str
     payloads: str
     results: str
     max_event_bytes: int

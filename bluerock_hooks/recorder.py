@@ -14,7 +14,8 @@ from _collections import deque  # type: ignore[import-not-found]
 
 from . import _guard, _stdlib
 from .drain import RETRY_DRAIN, Completion, Counts, Drain, DrainThread, Outside
-from .ring import _forkpage, _layout
+from .errors import BluerockError
+from .ring import _forkpage, _layout, any_serving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -326,6 +327,19 @@ class Recorder:
         """Work has begun that is worth a thread; the next event starts it."""
         self._wanted = True
         self._interrupt_fast_way()
+
+    def serving(self) -> None:
+        """This process is about to start another one on behalf of a request: its sensor will look for that."""
+        self._drain.serving()
+
+    def descends_from_serving(self, ancestors: list[tuple[int, int]]) -> bool:
+        """Was this process, or one of those it descends from, started on behalf of a request?"""
+        try:
+            with self.spool.rings_directory() as directory:
+                return any_serving(directory, ancestors)
+        except (OSError, BluerockError) as exc:
+            _guard.give_back(exc)
+            return False
 
     def wake(self) -> None:
         """Drain soon."""

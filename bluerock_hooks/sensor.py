@@ -109,7 +109,7 @@ class Sensor:
             return False
         self.audit = Audit(self.recorder.inside)
         self.host = HostHooks(self, settings, self.audit)
-        self.host.install()
+        self.host.install(serves=self._serves)
         self._listen()
         if settings.mcp:
             self._trigger = Trigger(_MCP, self._install_mcp)
@@ -143,6 +143,14 @@ class Sensor:
         """``text`` as it may be recorded."""
         redactor = self._redactor
         return (redactor or self._redaction()).text(text)
+
+    def word(self, text: str) -> str:
+        """``text``, a name or path, as it may be recorded."""
+        return text[:_MAX_ARGUMENT] if self._redactor is None and not _suspicious(text) else self.clean(text)
+
+    def serving(self) -> None:
+        """A process is about to be started on behalf of a request."""
+        self.recorder.serving()
 
     def record(self, event: Event, span: Span | None = None) -> None:
         """Record one event, as part of ``span``. Never raises an error of ours."""
@@ -179,9 +187,9 @@ class Sensor:
     def close(self) -> None:
         """The interpreter ends: say so, write out what is left. What comes later goes to a ring of its own."""
         try:
-            self.recorder.close(self._farewell)
-            self.host.quiet()
+            self.host.close()
             self.audit.quiet()
+            self.recorder.close(self._farewell)
         except Exception as exc:
             _guard.swallow("close", exc)
 
@@ -196,6 +204,9 @@ class Sensor:
         }
         if counts.events or not self._forked:
             self.recorder.emit(self.envelope.line("sensor_shutdown", "sensor_lifecycle", fields))
+
+    def _serves(self) -> bool:
+        return self.recorder.descends_from_serving(_clock.ancestors(self.envelope.pid))
 
     # -- the audit hook
 
@@ -222,6 +233,8 @@ class Sensor:
         self._encoder = Encoder(self.envelope, self._redaction(), self.settings.max_event_bytes, self._digest_key)
         self.hooks = McpHooks(self)
         self.hooks.install()
+        self.host.expect_requests()
+        self._listen()
 
     def _redaction(self) -> Redactor:
         if self._redactor is None:

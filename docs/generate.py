@@ -94,6 +94,8 @@ PLAIN = {
     "McpSessionTerminated.session_id": "The protocol's own session id, where there is one.",
     "McpSessionTerminated.source": "Our side.",
     "McpSessionTerminated.transport": "What carried the connection.",
+    "FileRemove.path": "As the program gave it; `*` as in `python_file_open`.",
+    "FileRename.path": "As the program gave it; `*` as in `python_file_open`.",
     "Meta.name": "The kind of event, one of the headings below.",
     "Meta.origin": "Always `bluerock_hooks`.",
     "Meta.schema": "Version of this schema.",

@@ -56,6 +56,7 @@ class Drain:
         self.not_before = 0.0
         """The spool refused: no use to write before this time (``monotonic``)."""
         self.rotated = False
+        self._serving = False
         self._ring_bytes = ring_bytes
         self._open_not_before = 0.0
         self._introduced = False
@@ -81,6 +82,7 @@ class Drain:
             return None
         ring.start_with(self.losses.own, self.losses.reported)
         self.ring = ring
+        ring.words[_layout.W_SERVING] = self._serving
         if ring.state == _layout.MAPPED:
             self.put = ring.main.put
         if not self._introduced:
@@ -88,6 +90,12 @@ class Drain:
             for line in self.outside.first_lines():
                 self.place(line)
         return ring
+
+    def serving(self) -> None:
+        """From now on the ring says that its owner starts processes on behalf of requests."""
+        self._serving = True
+        if self.ring is not None:
+            self.ring.words[_layout.W_SERVING] = 1
 
     def _make_ring(self, directory: Directory) -> Ring:
         stem = f"{_stdlib.getpid()}-{_stdlib.urandom(8).hex()}"

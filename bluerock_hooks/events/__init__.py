@@ -13,9 +13,18 @@ Text members are redacted by default. The annotation says otherwise where it mat
 from __future__ import annotations
 
 from ._activity import (
+    CodeExec,
+    FileOpen,
+    FileRemove,
+    FileRename,
+    NativeLoad,
     ProcessExec,
     ProcessExit,
     ProcessSpawn,
+    SocketBind,
+    SocketConnect,
+    SocketResolve,
+    SocketSend,
 )
 from ._base import Context, CutEvent, Event, Line, Meta, Process, Request, RequestId, Span
 from ._mcp import (
@@ -48,6 +57,7 @@ __all__ = [
     "KINDS",
     "Ancestor",
     "Body",
+    "CodeExec",
     "ConnectTarget",
     "Context",
     "CutEvent",
@@ -55,6 +65,9 @@ __all__ = [
     "End",
     "Event",
     "EventsDropped",
+    "FileOpen",
+    "FileRemove",
+    "FileRename",
     "HookOutcome",
     "InternalException",
     "Line",
@@ -68,6 +81,7 @@ __all__ = [
     "McpSessionTerminated",
     "MessageEvent",
     "Meta",
+    "NativeLoad",
     "Outcome",
     "Process",
     "ProcessExec",
@@ -82,12 +96,20 @@ __all__ = [
     "SensorStartup",
     "ServerElement",
     "ServerInfo",
+    "SocketBind",
+    "SocketConnect",
+    "SocketResolve",
+    "SocketSend",
     "Span",
     "Transport",
 ]
 
 KINDS: tuple[type[Event], ...] = (
+    CodeExec,
     EventsDropped,
+    FileOpen,
+    FileRemove,
+    FileRename,
     InternalException,
     McpClientConnect,
     McpMessage,
@@ -97,10 +119,15 @@ KINDS: tuple[type[Event], ...] = (
     McpServerInit,
     McpSessionCreated,
     McpSessionTerminated,
+    NativeLoad,
     ProcessExec,
     ProcessExit,
     ProcessSpawn,
     SensorHooks,
     SensorShutdown,
     SensorStartup,
+    SocketBind,
+    SocketConnect,
+    SocketResolve,
+    SocketSend,
 )

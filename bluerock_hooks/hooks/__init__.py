@@ -35,6 +35,12 @@ if TYPE_CHECKING:
         def connected(self) -> None:
             """A connection is up: from now on events come in numbers."""
 
+        def word(self, text: str) -> str:
+            """``text``, a name or path, as it may be recorded, cut; the redactor is loaded only where it asks."""
+
+        def serving(self) -> None:
+            """A process is about to be started on behalf of a request: what it does is told there."""
+
         def clean(self, text: str) -> str:
             """``text`` as it may be recorded, for what is kept and used again."""
 

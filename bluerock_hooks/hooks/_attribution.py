@@ -30,6 +30,22 @@ enter = _CURRENT.set
 """``enter(span)`` makes it the current one in this context; ``None`` says that what follows belongs to no request."""
 
 
+_listeners: list[Callable[[Span], None]] = []
+
+
+def when_over(listener: Callable[[Span], None]) -> None:
+    """Have ``listener(span)`` called when the handler of a request has returned; it must not raise. Twice is once."""
+    if listener not in _listeners:
+        _listeners.append(listener)
+
+
+def over(span: Span) -> None:
+    """The handler of this request has returned: what still happens on its behalf is late."""
+    span.ended = True
+    for listener in _listeners:
+        listener(span)
+
+
 def leave(token: Token[Span | None]) -> None:
     """Take back what ``enter`` did."""
     try:

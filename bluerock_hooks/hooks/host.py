@@ -11,32 +11,49 @@ from .process import Processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from ..config import Settings
     from . import Recording
     from ._audit import Audit
     from ._rows import Outcome
+    from .activity import Activity
 
 
 class HostHooks:
-    """``install()`` when the sensor starts, ``quiet()`` when the interpreter ends, ``undo()`` to put all back."""
+    """``install()`` when the sensor starts, ``close()`` when the interpreter ends, ``undo()`` to put all back."""
 
     def __init__(self, recording: Recording, settings: Settings, audit: Audit) -> None:
         self._recording = recording
         self._audit = audit
         self._processes = Processes(recording) if settings.process else None
+        self._settings = settings
+        self._activity: Activity | None = None
         self.patches = Rows(self._processes.rows() if self._processes is not None else (), self._report)
         self._after = _after_import.AfterImport(self.patches.modules, self.patches.imported)
 
-    def install(self) -> None:
-        """Patch what is loaded, wait for the rest, and listen."""
+    def install(self, serves: Callable[[], bool]) -> None:
+        """Patch what is loaded, wait for the rest, and listen.
+
+        ``serves()``: was this process started on behalf of a request? What it does is told then, until it turns out to
+        speak MCP itself.
+        """
         if self._processes is not None:
             self._processes.listen(self._audit)
             self._after.install()
+        self._listen("all", everywhere=True)
+        if "tool" in self._scopes and serves():
+            self._listen("tool", everywhere=True)
 
-    def quiet(self) -> None:
-        """Record nothing any more."""
+    def expect_requests(self) -> None:
+        """There may be requests from now on: listen to what is recorded within them."""
+        self._listen("tool", everywhere=False)
+
+    def close(self) -> None:
+        """Tell what is left to tell, and record nothing any more."""
+        if self._activity is not None:
+            self._activity.close()
         if self._processes is not None:
             self._processes.quiet()
 
@@ -44,6 +61,20 @@ class HostHooks:
         """Put back what was replaced."""
         self._after.remove()
         self.patches.undo()
+
+    @property
+    def _scopes(self) -> tuple[str, ...]:
+        settings = self._settings
+        return settings.network, settings.files, settings.native, settings.code
+
+    def _listen(self, scope: str, *, everywhere: bool) -> None:
+        if scope not in self._scopes:
+            return
+        if self._activity is None:
+            from .activity import Activity  # most processes never need it
+
+            self._activity = Activity(self._recording, self._settings)
+        self._activity.listen(self._audit, scope, everywhere=everywhere)
 
     def _report(self, module: ModuleType, outcomes: list[Outcome]) -> None:
         missed = [

@@ -18,9 +18,9 @@ from ._directory import Directory, write_all
 from ._layout import INCOMPLETE
 from ._names import RING
 from ._owner import boot_id, owner_state, pid_namespace, since_boot_ns
-from ._reading import RingContents, read_ring
+from ._reading import RingContents, any_serving, read_ring
 
-__all__ = ["INCOMPLETE", "Ring", "RingContents", "owner_state", "read_ring"]
+__all__ = ["INCOMPLETE", "Ring", "RingContents", "any_serving", "owner_state", "read_ring"]
 
 _DONT_DUMP = 16  # MADV_DONTDUMP: events stay out of core files
 

@@ -9,6 +9,7 @@ One file a process, little endian, in 64-bit words::
       magic (stored last)   version   capacity   nested capacity
       pid   start tick   boot id (2)   pid namespace   uid   wall ns   boot ns      who owns it
       locked                the owner's mapping holds a lock on the file
+      serving               the owner has started a process on behalf of a request
       state   heartbeat   lost events   lost bytes   claimed ends (2)
       GENERATION            the one word that publishes drain progress; slot in force = generation & 1
       slot 0, slot 1:       head   nested head   segment number   segment bytes   reported events   reported bytes
@@ -50,7 +51,7 @@ VERSION = 1
 HEADER = 4096
 
 (W_MAGIC, W_VERSION, W_CAPACITY, W_NESTED, W_PID, W_START, W_BOOT, W_BOOT2, W_PIDNS, W_UID, W_WALL, W_SINCE) = range(12)
-W_LOCKED = 12
+W_LOCKED, W_SERVING = 12, 13
 W_STATE, W_HEARTBEAT, W_LOST, W_LOST_BYTES, W_CLAIMED, W_CLAIMED_NESTED, W_GENERATION = range(16, 23)
 W_SLOT = (32, 40)
 SLOT_WORDS = 6

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 
-from .. import _stdlib
-from ..errors import RingError
+from .. import _guard, _stdlib
+from ..errors import BluerockError, RingError
 from . import _layout as at
 from ._names import RING
 from ._owner import boot_id, since_boot_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ._directory import Directory
 
 _LOOKS = 5  # how often a ring is read anew because its owner drained meanwhile
@@ -39,6 +41,7 @@ class RingContents:
         "records",
         "segment_bytes",
         "segment_number",
+        "serving",
         "start",
         "state",
         "stem",
@@ -55,6 +58,8 @@ class RingContents:
         """1 records are in the ring, 2 every event was written at once, 3 taken by a recovery."""
         self.locked = words[at.W_LOCKED] == 1
         """As long as somebody maps it, the file is locked."""
+        self.serving = words[at.W_SERVING] == 1
+        """The owner has started a process on behalf of a request that it served."""
         self.heartbeat = words[at.W_HEARTBEAT]
         """Nanoseconds since boot when the owner last did something slow."""
         self.capacity = words[at.W_CAPACITY], words[at.W_NESTED]
@@ -113,6 +118,22 @@ def read_ring(path: str, directory: Directory | None = None, *, records: bool = 
         return contents
     finally:
         _stdlib.close_fd(fd)
+
+
+def any_serving(directory: Directory, owners: Iterable[tuple[int, int]]) -> bool:
+    """Has one of these processes, named by pid and start tick, started a process on behalf of a request? OSError."""
+    ticks = dict(owners)
+    for name in directory.names():
+        pid = name.partition("-")[0]
+        if name.endswith(RING) and pid.isdigit() and int(pid) in ticks:
+            try:
+                ring = read_ring(name, directory, records=False)
+            except (OSError, BluerockError) as exc:
+                _guard.give_back(exc)
+                continue  # gone meanwhile, or no ring
+            if ring.serving and ring.start == ticks[ring.pid] and ring.boot == boot_id():
+                return True
+    return False
 
 
 def _header(fd: int, path: str) -> RingContents:

@@ -29,6 +29,8 @@ SAID_DEFAULTS = {
     "BLUEROCK_SPOOL_DIR": "~/.bluerock/event-spool",
     "BLUEROCK_LOG": "off",
     "BLUEROCK_EXCLUDE": "installers, build back ends, linters",
+    "BLUEROCK_IGNORE_FILES": "the kernel's own, bytecode",
+    "BLUEROCK_IGNORE_CALLERS": "import system, class makers",
 }
 
 
@@ -58,10 +60,10 @@ def test_no_row_is_of_a_setting_that_is_not() -> None:
     assert said == set(config.VARIABLES)
 
 
-def test_the_default_exclusions_are_the_ones_in_force() -> None:
-    block = re.search(r"The default list:\n\n```text\n(.*?)```", (DOCS / "settings.md").read_text(), re.S)
-    assert block
-    assert block[1].split() == config.DARK_PROGRAMS.split()
+@pytest.mark.parametrize("listed", [config.DARK_PROGRAMS, config.IGNORED_FILES, config.IGNORED_CALLERS])
+def test_the_default_lists_are_the_ones_in_force(listed: str) -> None:
+    blocks = re.findall(r"```text\n(.*?)```", (DOCS / "settings.md").read_text(), re.S)
+    assert listed.split() in [block.split() for block in blocks]
 
 
 def test_the_settings_file_of_the_page_is_a_good_one(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ... import _guard
-from .._attribution import enter, leave
+from .._attribution import enter, leave, over
 from .._patch import argument
 from ._endings import given_up
 from ._messages import connection_of, tapped
@@ -93,7 +93,7 @@ class Sessions:
                 return await original(self_, *args, **kwargs)
             finally:
                 if span is not None:
-                    span.ended = True
+                    over(span)
                     leave(token)
 
         return _handle_request

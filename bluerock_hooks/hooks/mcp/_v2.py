@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import _guard
 from ...events import ConnectTarget, McpClientConnect
-from .._attribution import current, enter, leave
+from .._attribution import current, enter, leave, over
 from .._patch import argument, replaced
 from ._endings import CONNECTION_CLOSED, REQUEST_TIMEOUT, end_of, ended, is_cancellation
 from ._exchange import Exchange
@@ -286,7 +286,7 @@ class Dispatchers:
                 return await original(self_, *args, **kwargs)
             finally:
                 if span is not None:
-                    span.ended = True
+                    over(span)
                     leave(token)
 
         return _on_request

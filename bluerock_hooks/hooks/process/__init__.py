@@ -13,9 +13,10 @@ from ... import _guard, _stdlib
 from .. import _caller
 from .._attribution import current
 from .._rows import Patch
+from .._text import text
 from . import _status
 from ._exec import Execs
-from ._launch import Launch, text
+from ._launch import Launch
 from ._launches import FORKSERVER, Launches
 
 TYPE_CHECKING = False

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ... import _guard, _stdlib
 from ...ring import _forkpage
 from .._attribution import current
-from ._launch import Launch, can_run, text
+from .._text import text
+from ._launch import Launch, can_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from ... import _stdlib
+from .._text import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,18 +83,6 @@ class Launch:
             "env_set": self.env_set or None,
             "env_unset": self.env_unset or None,
         }
-
-
-def text(value: object) -> str:
-    """A path or argument as text that any JSON reader takes; the type's name where it is neither."""
-    kind = type(value)
-    if kind is bytes:
-        return value.decode("utf-8", "backslashreplace")  # type: ignore[attr-defined,no-any-return]
-    if kind is not str and kind.__module__.partition(".")[0] == "pathlib":
-        value = str(value)
-    if type(value) is str:
-        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
-    return f"<{kind.__name__}>"
 
 
 def words(argv: object) -> list[str] | None:

@@ -46,6 +46,8 @@ class Launches:
         try:
             me = _get_ident()
             launch = Launch(api, self.recording.new_id(), current(), self._open.get(me))
+            if launch.span is not None:
+                self.recording.serving()
             self._open[me] = launch
         except Exception as exc:
             _guard.swallow("process.begin", exc)
