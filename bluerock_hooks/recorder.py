@@ -98,6 +98,16 @@ class Recorder:
 
     def emit(self, line: bytes) -> bool:
         """Record one event, a JSON object without newline. False where it was dropped, which is counted."""
+        try:
+            if _word[0] and self._drain.put(line):
+                return True
+        except Exception as exc:
+            self._enter(self._drop, "error", line)
+            _guard.swallow("recorder.emit", exc)
+            return False
+        return self._emit(line)
+
+    def _emit(self, line: bytes) -> bool:
         done = False
         drain = self._drain
         try:
@@ -105,17 +115,13 @@ class Recorder:
                 _forkpage.new_process()
                 drain = self._drain
             me = _get_ident()
-            inside = self.inside
-            if me in inside:
+            if me in self.inside:
                 return self._nested(line)
             try:
-                inside.add(me)
-                with drain.lock:
-                    done = drain.put(line)
-                if not done and drain is self._drain:  # else a signal handler forked just now, and this is the child
-                    done = self._slow(line)
+                self.inside.add(me)
+                done = self._slow(line)
             finally:
-                inside.discard(me)
+                self.inside.discard(me)
             if self._parked:
                 self._unpark()
         except Exception as exc:

@@ -23,11 +23,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from msgspec import Raw
-
     from .config import Settings
     from .encode import Encoder
-    from .events import Event, Span
+    from .events import Event, McpMessage, Request, Span
+    from .hooks import Fill, Payload
     from .hooks.mcp import McpHooks
     from .redact import Redactor
 
@@ -123,11 +122,23 @@ class Sensor:
         """Ids for requests and connections."""
         return self.envelope.new_id
 
-    def encoded(self, message: dict[str, object]) -> Raw:
-        """``message``, redacted and encoded."""
-        if self._encoder is None:
-            raise RuntimeError("nothing that has messages was loaded")
-        return self._encoder.message(message)
+    @property
+    def params(self) -> Payload:
+        """Redacts and encodes the ``params`` of a message."""
+        return self._encoder.params if self._encoder is not None else _none
+
+    @property
+    def result(self) -> Payload:
+        """Redacts and encodes a ``result``."""
+        return self._encoder.result if self._encoder is not None else _none
+
+    def context(self, request: Request) -> bytes:
+        """``request`` as a format."""
+        return self._encoder.context(request) if self._encoder is not None else b""
+
+    def form(self, event: McpMessage) -> Fill | None:
+        """A function that records messages like ``event``."""
+        return self._encoder.form(event) if self._encoder is not None else None
 
     def digest(self, text: str) -> str:
         """A keyed digest of ``text``, 32 hex digits."""
@@ -230,7 +241,13 @@ class Sensor:
         from .encode import Encoder
         from .hooks.mcp import McpHooks
 
-        self._encoder = Encoder(self.envelope, self._redaction(), self.settings.max_event_bytes, self._digest_key)
+        self._encoder = Encoder(
+            self.envelope,
+            self._redaction(),
+            self.settings.max_event_bytes,
+            self._digest_key,
+            self.recorder.emit,
+        )
         self.hooks = McpHooks(self)
         self.hooks.install()
         self.host.expect_requests()
@@ -324,6 +341,10 @@ def _suspicious(word: str) -> bool:
         return False
     tokens = word.translate(_BREAKS).split()
     return any(len(token) >= _TOKEN and any(mark.isdigit() for mark in token) for token in tokens)
+
+
+def _none(_value: object) -> None:
+    return None
 
 
 def _cwd() -> str | None:

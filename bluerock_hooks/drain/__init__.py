@@ -7,6 +7,7 @@ taken first. A batch is read and written under the second alone: emitters go on 
 from __future__ import annotations
 
 import errno
+import sys
 
 from .. import _guard, _stdlib
 from ..errors import BluerockError
@@ -29,6 +30,9 @@ __all__ = ["Batch", "Completion", "Counts", "Drain", "DrainThread", "Outside"]
 # This file system maps no files. Whatever else can go wrong (space, rights, limits) would hit plain writes too.
 _NO_MAPPING = frozenset((errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.ENXIO, errno.EOPNOTSUPP))
 
+# The fast way into the ring is one step to all other threads, as long as there is a GIL.
+_GIL: bool = getattr(sys, "_is_gil_enabled", bool)() or not hasattr(sys, "_is_gil_enabled")
+
 RETRY_DRAIN = 1.0  # seconds between two attempts to write to a spool that refuses
 RETRY_OPEN = 30.0  # seconds between two attempts to get a ring
 _LAST_BATCHES = 4
@@ -50,7 +54,7 @@ class Drain:
         self.drain_lock = _stdlib.allocate_lock()
         self.ring: Ring | None = None
         self.put: Callable[[bytes], bool] = _refuse
-        """The ring's fast way in; wants ``lock``."""
+        """The ring's fast way in; it wants no lock."""
         self.totals = Counts()
         self.losses = Losses()
         self.not_before = 0.0
@@ -83,7 +87,7 @@ class Drain:
         ring.start_with(self.losses.own, self.losses.reported)
         self.ring = ring
         ring.words[_layout.W_SERVING] = self._serving
-        if ring.state == _layout.MAPPED:
+        if ring.state == _layout.MAPPED and _GIL:
             self.put = ring.main.put
         if not self._introduced:
             self._introduced = True

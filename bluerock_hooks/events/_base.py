@@ -14,6 +14,8 @@ Message = Annotated[dict[str, Any], msgspec.Meta(extra={"redact": "message"})]
 
 RequestId = Annotated[int | str, msgspec.Meta(extra={"redact": "known"})]
 
+_encode = msgspec.json.Encoder().encode
+
 
 class Meta(msgspec.Struct, omit_defaults=True, gc=False):
     """What the event is and who recorded it; ``component_id`` with ``source_event_id`` is unique for ever."""
@@ -49,19 +51,31 @@ class Request(msgspec.Struct, omit_defaults=True, gc=False):
     """The request that was being served when this one was sent."""
 
 
-class Span:
+class Span(msgspec.Struct, gc=False):
     """A request and, later, its response: what events belong to while it is open."""
 
-    __slots__ = ("cancelled", "ended", "method", "request", "started")
+    method: str | None
+    tool: str | None
+    request_id: int | str | None
+    session_id: str | None
+    span_id: str
+    parent_span_id: str | None
+    started: int
+    """Monotonic nanoseconds."""
+    encoded: bytes = b""
+    """``request`` as JSON, where it was at hand."""
+    cancelled: bool = False
+    ended: bool = False
+    """The handler has returned: what still happens on its behalf is late."""
 
-    def __init__(self, method: str | None, request: Request, started: int) -> None:
-        self.method = method
-        self.request = request
-        self.started = started
-        """Monotonic nanoseconds."""
-        self.cancelled = False
-        self.ended = False
-        """The handler has returned: what still happens on its behalf is late."""
+    @property
+    def request(self) -> Request:
+        """What events of this span carry as ``context.mcp``."""
+        return Request(self.method, self.tool, self.request_id, self.session_id, self.span_id, self.parent_span_id)
+
+    def context(self) -> Any:
+        """``request``, encoded."""
+        return msgspec.Raw(self.encoded or _encode(self.request))
 
 
 class Context(msgspec.Struct, omit_defaults=True, gc=False):

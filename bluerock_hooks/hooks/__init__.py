@@ -7,9 +7,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Protocol
 
-    from msgspec import Raw
+    from ..events import Event, McpMessage, Request, Span
 
-    from ..events import Event, Span
+    Fill = Callable[..., bool]
+    Payload = Callable[[object], bytes | None]
 
     class Recording(Protocol):
         """What a hook needs of the sensor. No member ever raises an error of ours."""
@@ -26,8 +27,22 @@ if TYPE_CHECKING:
         def arguments(self, words: Sequence[str]) -> list[str]:
             """A command line as it may be recorded, cut; the redactor is loaded only where one of the words asks."""
 
-        def encoded(self, message: dict[str, object]) -> Raw:
-            """A message, redacted and encoded, for the ``message`` of more than one event."""
+        @property
+        def params(self) -> Payload:
+            """``params`` of a message, redacted and encoded; None where ``record`` has to see to it."""
+
+        @property
+        def result(self) -> Payload:
+            """The same for a ``result``."""
+
+        def context(self, request: Request) -> bytes:
+            """``request`` encoded, with ``%b`` for its ids (request id, span id, parent's span id)."""
+
+        def form(self, event: McpMessage) -> Fill | None:
+            """A function that records messages like ``event``, from JSON: context, id, id, payload, duration.
+
+            It gives False, and records nothing, where it cannot any more.
+            """
 
         def digest(self, text: str) -> str:
             """A keyed digest, the same in every process of this spool: joins what may not be recorded."""

@@ -14,7 +14,7 @@ import re
 from itertools import islice
 
 from .. import _guard
-from ._clean import ROOM, SHORT, SMALL, admit, clean, settled
+from ._clean import ROOM, SHORT, SMALL, admit, clean, settled, small
 from ._patterns import KEEP, MARK, PLAIN, URL_NAMES, WEAK, name_verdict
 from ._walk import Walk, foreign, is_same
 
@@ -36,7 +36,16 @@ class Redactor:
     ``max_depth`` containers below the outermost, ``limit`` characters altogether.
     """
 
-    __slots__ = ("_full", "_limits", "_params", "_quick_params", "_quick_results", "_results")
+    __slots__ = (
+        "_full",
+        "_limits",
+        "_params",
+        "_quick_params",
+        "_quick_results",
+        "_results",
+        "params_settled",
+        "results_settled",
+    )
 
     def __init__(
         self,
@@ -54,6 +63,9 @@ class Redactor:
         roomy = max_text >= SHORT and max_items >= SMALL and max_depth >= ROOM and limit >= 65536
         self._quick_params = roomy and payloads in ("redacted", "full")
         self._quick_results = roomy and results in ("redacted", "full")
+        self.params_settled = small if self._quick_params else _never
+        """Is this ``params``, at one look, already what may be kept of it? False means: ask ``params``."""
+        self.results_settled = small if self._quick_results else _never
 
     def params(self, value: object) -> object:
         """The ``params`` of a message, or any of their members, by the ``payloads`` policy."""
@@ -182,6 +194,10 @@ class Redactor:
         except Exception as exc:
             _guard.swallow("redact", exc)
             return [UNREADABLE]
+
+
+def _never(_value: object) -> bool:
+    return False
 
 
 def _url(text: str) -> str:

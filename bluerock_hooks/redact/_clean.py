@@ -61,6 +61,11 @@ def settled(value: object, room: int) -> bool:
     return True
 
 
+def small(value: object) -> bool:
+    """Is this a payload that may be recorded as it is?"""
+    return type(value) is dict and settled(value, ROOM)
+
+
 def admit_name(key: str) -> bool:
     """Remember ``key`` as ordinary, if it is."""
     if len(key) > SHORT or name_verdict(key) > KEEP or key in SCHEMA_MAPS or encodable(key) is not key:

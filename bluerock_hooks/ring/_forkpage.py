@@ -31,13 +31,13 @@ class _PidWord:
     """The same by asking for the pid, where the kernel has no such pages."""
 
     def __init__(self) -> None:
-        self.pid = 0
+        self.pid = self.value = 0
 
     def __getitem__(self, index: int) -> int:
-        return int(self.pid == _stdlib.getpid())
+        return self.value if self.pid == _stdlib.getpid() else 0
 
     def __setitem__(self, index: int, value: int) -> None:
-        self.pid = _stdlib.getpid()
+        self.pid, self.value = _stdlib.getpid(), value
 
 
 def _make() -> memoryview | _PidWord:
@@ -50,7 +50,7 @@ def _make() -> memoryview | _PidWord:
 
 
 word = _make()
-"""``word[0]`` is 0 in a child that has not called ``arm``."""
+"""``word[0]`` is 0 in a child that has not called ``arm``, else another number in every process of a family."""
 
 
 births = [0]
@@ -59,7 +59,7 @@ births = [0]
 
 def arm() -> None:
     """From now on this process is the one."""
-    word[0] = 1
+    word[0] = births[0] + 1
 
 
 # -- who wants to know

@@ -116,11 +116,11 @@ def records(
 
 
 class Region:
-    """One circular area of the mapping, written by one thread at a time.
+    """One circular area of the mapping.
 
     ``put`` is the fast way: it takes what fits before ``soft`` and refuses all else. ``soft`` lies at the end of the
     lap, at the bound the recorder set, or at -1: one comparison asks for everything unusual at once. ``place`` is the
-    thorough way.
+    thorough way; it, and everything that moves ``head`` or ``soft``, wants the caller's lock. ``put`` wants none.
     """
 
     __slots__ = ("base", "bound", "capacity", "head", "memory", "shift", "soft", "tail", "words")
@@ -138,28 +138,20 @@ class Region:
     def put(self, line: bytes) -> bool:
         """Commit one record. False, and nothing changed, where it does not fit the easy way."""
         size = len(line)
-        if not 0 < size <= QUICK:
+        if not size or size > QUICK:
             return False
         word = adler32(line) << 32 | size
         tail = self.tail
         after = tail + (size + 31 & -16)
-        if after > self.soft:
-            return False
         at = tail + self.shift
-        index = at >> 3
-        position = tail + 1
-        if self.words[index + 1] == position:
-            return False  # committed, but an exception came before the tail moved on: see heal()
-        # No call and no jump from here on: the interpreter looks for signals only there (and 3.10 at jumps), so that a
-        # handler, which may emit, raise or fork, never finds this record half made, nor does a forked child resume in
-        # the middle of it.
+        index, position, payload = at >> 3, tail + 1, slice(at + 16, at + 16 + size)
         words = self.words
-        words[index] = 0
-        self.memory[at + 16 : at + 16 + size] = line
-        words[index + 1] = position
-        words[index] = word
-        self.tail = after
-        return True
+        # Nothing comes between what is looked at and what is stored in the next line, so it needs no lock: there the
+        # interpreter neither changes threads nor looks for signals (it does at calls and jumps), nor collects garbage
+        # (no container is made), nor calls a trace function (it is one line). Another thread, a handler that emits or
+        # forks, a finaliser: all come before, and then the tail or soft has moved, or after.
+        if self.tail == tail and after <= self.soft: words[index] = 0; self.memory[payload] = line; words[index + 1] = position; words[index] = word; self.tail = after; return True  # fmt: skip # noqa: E501, E701, E702
+        return False
 
     def place(self, line: bytes) -> bool:
         """Commit one record of any size, over the end of the lap if need be. False where the region is full."""
@@ -213,7 +205,8 @@ class Region:
         words[index] = word
 
     def _aim(self) -> None:
-        lap = self.tail - self.tail % self.capacity
+        # At the very end of a lap it is still that lap, where nothing fits any more: shift changes with the tail only.
+        lap = max(0, self.tail - 1) // self.capacity * self.capacity
         self.soft = -1  # while the two disagree, nothing takes the fast way
         self.shift = self.base - lap
         self.soft = min(self.bound, self.head + self.capacity, lap + self.capacity)

@@ -42,7 +42,7 @@ def audit(event: str, args: tuple[Any, ...]) -> None:
     else:
         return
     span = _attribution.current()
-    seen.append([int(number), place, *((span.request.request_id, span.request.span_id, span.ended) if span else ())])
+    seen.append([int(number), place, *((span.request_id, span.span_id, span.ended) if span else ())])
 
 
 def touch(number: int, place: str) -> None:

@@ -31,7 +31,7 @@ if hasattr(server, "add_extension"):
 def audit(event: str, args: tuple[Any, ...]) -> None:
     if event == "open" and str(args[0]).startswith("/nonexistent/"):
         span = _attribution.current()
-        owner = (span.method, span.request.tool, span.request.span_id, span.ended) if span is not None else ()
+        owner = (span.method, span.tool, span.span_id, span.ended) if span is not None else ()
         seen.append((int(str(args[0]).split("/")[2]), *owner))
 
 

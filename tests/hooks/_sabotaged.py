@@ -18,7 +18,7 @@ import mcp  # noqa: F401  loads the hooks
 from bluerock_hooks import _guard
 from bluerock_hooks import encode as encode_module
 from bluerock_hooks import recorder as recorder_module
-from bluerock_hooks.hooks.mcp import _catalog, _inventory, _messages, _sessions, _transports, _v1, _v2
+from bluerock_hooks.hooks.mcp import _catalog, _forms, _inventory, _messages, _sessions, _transports, _v1, _v2
 
 
 def fails(*_: Any, **__: Any) -> Any:
@@ -27,7 +27,10 @@ def fails(*_: Any, **__: Any) -> Any:
 
 TARGETS: dict[str, tuple[Any, str]] = {
     "connection": (_sessions.Connection, "__init__"),
-    "message": (_sessions.Connection, "_event"),
+    "message": (_forms.Forms, "event"),
+    "shared": (_forms.Forms, "shared"),
+    "form": (encode_module.Encoder, "form"),
+    "context": (encode_module.Encoder, "context"),
     "terminated": (_sessions.Connection, "created"),
     "tap": (_messages, "ReadTap"),
     "endpoint": (_transports.Streams, "endpoint"),

@@ -40,7 +40,7 @@ def test_what_the_hooks_replaced_looks_as_before(
 
 CATALOG = ("registered", "constructed", "listed")
 RECORDING = ("encode", "clean", "emit")
-STREAMS = ("connection", "message", "terminated", "tap", "endpoint", "opened")
+STREAMS = ("connection", "message", "shared", "form", "context", "terminated", "tap", "endpoint", "opened")
 PLACES = [
     *(("mcp==1.30.0", "legacy", place) for place in (*STREAMS, *CATALOG, "request-1")),
     *(("mcp==2.3.0", "legacy", place) for place in (*STREAMS, "request-2")),

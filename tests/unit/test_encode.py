@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bluerock_hooks import events
 from bluerock_hooks._envelope import Envelope
 from bluerock_hooks.encode import Encoder
 from bluerock_hooks.redact import Redactor
+from bluerock_hooks.ring import _forkpage
 
 SECRET = "sk-proj-" + "a1B2c3D4e5F6g7H8" * 4
 LIMIT = 4096
+MINUTE = timedelta(minutes=1)
 
 
 def encoder() -> Encoder:
-    return Encoder(Envelope(), Redactor(), LIMIT, lambda: b"k" * 32)
+    return Encoder(Envelope(), Redactor(), LIMIT, lambda: b"k" * 32, lambda _line: None)
 
 
 def span(request: events.Request) -> events.Span:
-    return events.Span(str(request.method), request, 0)
+    return events.Span(str(request.method), request.tool, request.request_id or 0, request.session_id, "5a", None, 0)
 
 
 def line(event: events.Event) -> dict[str, Any]:
@@ -116,7 +121,7 @@ def test_an_event_over_the_limit_becomes_its_size_a_keyed_hash_and_a_prefix() ->
 
 def test_equal_large_messages_have_equal_hashes_only_under_the_same_key() -> None:
     def digest(key: bytes, text: str) -> str:
-        shared = Encoder(Envelope(), Redactor(), LIMIT, lambda: key)
+        shared = Encoder(Envelope(), Redactor(), LIMIT, lambda: key, lambda _line: None)
         body = {f"field{number}": text * 60 for number in range(40)}
         return str(json.loads(shared.line(message(id=1, params=body)))["event"]["message"]["digest"])
 
@@ -141,16 +146,94 @@ def test_a_message_that_refers_to_itself_is_recorded() -> None:
     assert line(message(id=1, method="tools/call", params=params))["event"]["message"]["params"]["name"] == "loop"
 
 
-def test_a_message_that_is_encoded_once_stands_in_two_events_and_is_cut_like_any_other() -> None:
-    shared = encoder()
-    encoded = shared.message({"id": 1, "method": "tools/call", "params": {"password": "hunter2"}})
-    for _ in range(2):
-        event = message()
-        event.message = encoded  # type: ignore[assignment]
-        assert json.loads(shared.line(event))["event"]["message"]["params"] == {"password": "[redacted]"}
-    event = message()
-    event.message = shared.message({"id": 1, "params": {str(n): "word " * 60 for n in range(40)}})  # type: ignore[assignment]
-    assert json.loads(shared.line(event))["event"]["message"]["oversize"] > LIMIT
+IDS = st.integers(-(2**63), 2**64 - 1) | st.text(max_size=20)
+TEXTS = st.text(max_size=20)
+PAYLOADS = st.dictionaries(TEXTS, st.none() | st.booleans() | st.integers(-(2**60), 2**60) | TEXTS, max_size=5)
+
+
+def common(kind: str) -> events.McpMessage:
+    """What the messages of one connection have in common; a percent sign must be no trap for a format."""
+    return events.McpMessage(event=kind, connection_id="c1", server_name="100%d", transport="memory", session_id='s"1')  # type: ignore[arg-type]
+
+
+@given(IDS, st.sampled_from([None, "parent"]), PAYLOADS, st.sampled_from(["tools/call", "50%s/\u00e9", 'a"b']))
+def test_a_form_gives_the_line_that_the_struct_gives(
+    request_id: int | str, parent: str | None, payload: dict[str, Any], method: str
+) -> None:
+    lines: list[bytes] = []
+    whole = Encoder(Envelope(), Redactor(), 65536, lambda: b"k" * 32, lines.append)
+    rid = msgspec.json.encode(request_id)
+    request = events.Request(method, "add", 0, "s1", "", None if parent is None else "")
+    ids = (rid, b"span") if parent is None else (rid, b"span", parent.encode())
+    context = whole.context(request) % ids
+    asked = events.Span(method, "add", request_id, "s1", "span", parent, 0)
+    assert msgspec.json.decode(context) == msgspec.json.decode(asked.context())
+
+    like = common("server_received_request")
+    like.method = method
+    params, result = whole.params(payload), whole.result(payload)
+    fill = whole.form(like)
+    assert params is not None
+    assert result is not None
+    assert fill is not None
+    assert fill(context, rid, rid, params)
+    event = common("server_received_request")
+    event.id, event.method = request_id, method
+    event.message = {"id": request_id, "method": method, "params": payload}
+    assert_same(lines.pop(), whole.line(event, asked))
+
+    like = common("server_send_response")
+    like.method, like.outcome = method, "tool_error"
+    fill = whole.form(like)
+    assert fill is not None
+    assert fill(context, rid, rid, result, b"1.250")
+    event = common("server_send_response")
+    event.id, event.method, event.outcome, event.duration_ms = request_id, method, "tool_error", 1.25
+    event.message = {"id": request_id, "result": payload}
+    assert_same(lines.pop(), whole.line(event, asked))
+
+
+def assert_same(filled: bytes, encoded: bytes) -> None:
+    """Equal but for the time, which is in the same format, and the number, which is the next."""
+    one, other = json.loads(filled), json.loads(encoded)
+    assert len(one["ts"]) == len("2026-11-22T10:00:00.123456Z")
+    assert other["event"]["meta"].pop("source_event_id") == one["event"]["meta"].pop("source_event_id") + 1
+    assert abs(datetime.fromisoformat(one.pop("ts")[:-1]) - datetime.fromisoformat(other.pop("ts")[:19])) < MINUTE
+    assert one == other
+    assert list(one["event"]) == list(other["event"])
+
+
+def test_a_form_is_of_its_process_only() -> None:
+    lines: list[bytes] = []
+    _forkpage.arm()
+    whole = Encoder(Envelope(), Redactor(), 65536, lambda: b"k" * 32, lines.append)
+    like = common("server_received_request")
+    like.method = "ping"
+    fill = whole.form(like)
+    assert fill is not None
+    before = _forkpage.births[0]
+    assert fill(b"{}", b"1", b"1", b"{}")
+    lines.clear()
+    try:
+        _forkpage.births[0] += 1  # as in a forked child
+        _forkpage.arm()
+        assert not fill(b"{}", b"1", b"1", b"{}")
+    finally:
+        _forkpage.births[0] = before
+        _forkpage.arm()
+    assert lines == []
+    assert fill(b"{}", b"1", b"1", b"{}")
+
+
+def test_what_is_not_everyday_is_left_to_the_struct() -> None:
+    whole = encoder()
+    assert whole.params({"a": "x" * (LIMIT + 1)}) is None, "too large"
+    none = Encoder(Envelope(), Redactor(payloads="none"), 65536, lambda: b"k" * 32, lambda _line: None)
+    assert none.params({"a": 1}) is None
+    assert none.result({"a": 1}) == b'{"a":1}'
+    secret = common("server_received_request")
+    secret.method = f"tools/{SECRET}"
+    assert whole.form(secret) is None
 
 
 def test_message_events_have_no_text_but_their_message() -> None:

@@ -75,7 +75,7 @@ def test_the_tests_refuse_a_line_that_is_not_as_it_says(path: str, value: object
 
 
 def test_an_event_that_is_cut_is_as_it_says() -> None:
-    encoder = Encoder(Envelope(), Redactor(), 400, lambda: b"k" * 32)
+    encoder = Encoder(Envelope(), Redactor(), 400, lambda: b"k" * 32, lambda _line: None)
     line = json.loads(encoder.line(events.SensorStartup(version="1", problems=["word " * 50] * 9)))
     assert line["event"]["oversize"] > 400
     _schema.check([line])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bluerock_hooks.events import Request, Span
+from bluerock_hooks.events import Span
 from bluerock_hooks.hooks import _attribution, _threads
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def carried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def span() -> Iterator[Span]:
     """A request that is being served while the test runs."""
-    span = Span("tools/call", Request(method="tools/call"), 0)
+    span = Span("tools/call", None, 1, None, "5a", None, 0)
     token = _attribution.enter(span)
     yield span
     _attribution.leave(token)
@@ -118,7 +118,7 @@ def test_without_a_request_nothing_is_put_on_a_thread() -> None:
 def test_a_coroutine_closed_in_another_context_leaves_quietly() -> None:
     import contextvars
 
-    span = Span("tools/call", Request(method="tools/call"), 0)
+    span = Span("tools/call", None, 1, None, "5a", None, 0)
     token = contextvars.copy_context().run(_attribution.enter, span)
     _attribution.leave(token)
     assert _attribution.current() is None

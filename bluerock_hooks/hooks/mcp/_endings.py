@@ -63,7 +63,7 @@ def ended(
         over = connection.over
         if len(over) >= _MAX_LATE:
             del over[next(iter(over))]
-        over[span.request.request_id] = Ended(span, outcome, made_up)
+        over[span.request_id] = Ended(span, outcome, made_up)
     _record(connection, span, inbound, outcome, code, reason)
 
 
@@ -82,10 +82,9 @@ def abandoned(connection: Connection, outcome: End = "abandoned") -> int:
 def _record(
     connection: Connection, span: Span, inbound: bool, outcome: End, code: object = None, reason: object = None
 ) -> None:
-    request = span.request
     side = connection.role
     event = McpRequestEnded(
-        id=request.request_id if request.request_id is not None else "",
+        id=span.request_id if span.request_id is not None else "",
         method=span.method,
         outcome=outcome,
         side=side,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ... import _guard
 from .._patch import ObjectProxy, argument, replaced
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ class _Tap(ObjectProxy):
     def __init__(self, wrapped: Any, connection: Connection) -> None:
         super().__init__(wrapped)
         self._self_connection = connection
+        self._self_message = connection.message
 
     async def __aenter__(self) -> _Tap:
         await self.__wrapped__.__aenter__()
@@ -45,12 +45,12 @@ class ReadTap(_Tap):
         if iterator is None:
             iterator = self._self_iterator = self.__wrapped__.__aiter__()
         item = await iterator.__anext__()
-        observe(self._self_connection, item, True)
+        self._self_message(item, True)
         return item
 
     async def receive(self) -> Any:
         item = await self.__wrapped__.receive()
-        observe(self._self_connection, item, True)
+        self._self_message(item, True)
         return item
 
 
@@ -59,23 +59,9 @@ class WriteTap(_Tap):
 
     def send(self, item: Any) -> Awaitable[Any]:
         """What the stream's own ``send`` returns: no coroutine of ours in between."""
-        observe(self._self_connection, item, False)
+        self._self_message(item, False)
         sent: Awaitable[Any] = self.__wrapped__.send(item)
         return sent
-
-
-def observe(connection: Connection, item: Any, inbound: bool) -> None:
-    """Show what passed a stream to ``connection``: a SessionMessage, or an exception of the transport."""
-    try:
-        message = item.message
-        members = message.__dict__
-        root = members.get("root")
-        if root is not None:  # 1.x: a root model around the message; 2.x: the message itself
-            members = root.__dict__
-        connection.message(members, inbound, message if connection.in_memory else None)
-    except Exception as exc:
-        if not isinstance(item, Exception):
-            _guard.swallow("mcp.tap", exc)
 
 
 def tapped(

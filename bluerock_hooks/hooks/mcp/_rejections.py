@@ -193,7 +193,7 @@ class HttpRequest:
         event = McpRejected(status=self.status, verb=str(self.scope.get("method"))[:32], body=body)
         event.size = self._size if body != "unread" else _declared(self.scope)
         event.messages = count
-        event.id, event.method = span.request.request_id, span.method
+        event.id, event.method = span.request_id, span.method
         event.session_id = connection.session_id
         event.connection_id = connection.id
         event.server_name = connection.parties.server

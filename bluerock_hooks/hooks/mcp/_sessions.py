@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ... import _guard, _stdlib
-from ...events import McpMessage, McpSessionCreated, McpSessionTerminated, Request, Span
+from ...events import McpMessage, McpSessionCreated, McpSessionTerminated, Span
 from .._attribution import current
 from ._definitions import LISTS
 from ._endings import abandoned, elapsed_ms, ended, is_made_up, unanswered
+from ._forms import Forms
 from ._parties import Parties, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from ...events import End, Event, Outcome, Role
     from .. import Recording
@@ -21,10 +24,9 @@ if TYPE_CHECKING:
     from ._transports import Endpoint
 
 _monotonic_ns = _stdlib.monotonic_ns
+_encode = msgspec.json.Encoder().encode
 _MAX_OPEN = 4096  # requests remembered while they wait; a peer that never answers must not grow us
 _MAX_ID = 256
-_MAX_PASSING = 64
-_MAX_SUBJECTS = 64
 
 CANCELLED: dict[str, Any] = {"code": -32800, "message": "Request cancelled"}
 """The error of a request that was cancelled, where the SDK writes it or nothing is written at all."""
@@ -44,23 +46,21 @@ _TELLING = frozenset(("initialize", "server/discover", *LISTS))
 class Connection:
     """One side of one MCP connection.
 
-    ``message()`` takes a JSON-RPC message as a mapping of its members (the ``__dict__`` of an SDK model will do) and
-    records it. Everything here runs inside the host's send and receive: each entry is guarded.
+    ``message()`` records a JSON-RPC message. It runs inside the host's send and receive, as every entry here does: each
+    is guarded.
     """
 
     __slots__ = (
         "_client_session",
+        "_forms",
         "_inventory",
         "_new_id",
         "_received",
         "_recording",
         "_sent",
         "_started",
-        "_subjects",
-        "_templates",
         "endpoint",
         "id",
-        "in_memory",
         "over",
         "owner_name",
         "parties",
@@ -75,7 +75,6 @@ class Connection:
     ) -> None:
         self._recording = recording
         self._inventory = inventory
-        self.in_memory = endpoint.kind == "memory"
         recording.connected()
         self.id = recording.new_id()
         self.endpoint = endpoint
@@ -90,9 +89,8 @@ class Connection:
         """The protocol's session id, ``None`` where the transport has none."""
         self._client_session: Callable[[], str | None] | None = None
         self._new_id = recording.new_id
-        self._subjects: dict[str, str] = {}
-        self._templates: dict[tuple[int, bool], McpMessage] = {}
-        self.parties = Parties(recording.clean, self._templates.clear)
+        self._forms = Forms(recording, endpoint, self._common)
+        self.parties = Parties(recording.clean, self._forms.clear)
         self._sent: dict[int | str, Span] = {}
         self._received: dict[int | str, Span] = {}
         self._started = _monotonic_ns()
@@ -107,11 +105,11 @@ class Connection:
         if found is not None:
             self.session_id = self.endpoint.session_id = found
             self._client_session = None
-            self._templates.clear()
+            self._forms.clear()
 
     def received(self, request_id: object) -> Span | None:
         """The open request of the peer with this id."""
-        key = _plain_id(request_id)
+        key = request_id if type(request_id) is int else _plain_id(request_id)
         return self._received.get(key) if key is not None else None
 
     def open_requests(self, inbound: bool) -> list[int | str]:
@@ -141,7 +139,7 @@ class Connection:
     def acts_as(self, role: Role) -> None:
         """Settle the role, where it was not known from the start."""
         self.role = role
-        self._templates.clear()
+        self._forms.clear()
 
     def serves(self, name: object) -> None:
         """The name of the server object behind this connection."""
@@ -162,83 +160,161 @@ class Connection:
         except Exception as exc:
             _guard.swallow("mcp.session", exc)
 
-    def message(self, members: Mapping[str, Any], inbound: bool, carrier: object = None) -> None:
+    def message(self, carried: Any, inbound: bool) -> None:
         """Record one JSON-RPC message that passed this side, ``inbound`` or outbound.
 
-        ``carrier`` is the object that carries it, where the very same object reaches the other side in this process.
+        ``carried`` is a dict of its members, or what the SDK's streams carry: a SessionMessage around a model. Anything
+        else, such as a transport's exception, is no message.
         """
         try:
-            method = members.get("method")
-            request_id = members.get("id")
+            if type(carried) is dict:
+                carrier = members = carried
+            else:
+                carrier = carried.message
+                members = carrier.__dict__
+                if "root" in members:  # 1.x: a root model around the message; 2.x: the message itself
+                    members = members["root"].__dict__
+            method, request_id = members.get("method"), members.get("id")
             if type(request_id) is not int:
                 request_id = _plain_id(request_id)
-            if self._client_session is not None:
-                self._ask_session()
             if method is None:
                 self._response(members, request_id, inbound, carrier)
-                return
-            if type(method) is not str or len(method) > _MAX_ID:
-                method = _plain_method(method)
-            if request_id is None:
-                self._notification(method, members.get("params"), inbound, carrier)
+            elif request_id is None:
+                self._notification(_plain_method(method), members.get("params"), inbound)
             else:
                 self._request(method, request_id, members.get("params"), inbound, carrier)
         except Exception as exc:
-            _guard.swallow("mcp.message", exc)
+            if not isinstance(carried, Exception):
+                _guard.swallow("mcp.message", exc)
 
-    # -- the three classes of message
+    # -- requests and responses: what is said of the everyday one is filled into a form, the others take the second way
 
-    def _request(self, method: str, request_id: int | str, params: Any, inbound: bool, carrier: object) -> None:
+    def _request(self, method: Any, request_id: int | str, params: Any, inbound: bool, carrier: object) -> None:
+        subject = trace_parent = state = None
+        if type(params) is dict:
+            subject = params.get("name")
+            if subject is None:
+                subject = params.get("uri")
+            if type(subject) is not str:
+                subject = None
+            meta = params.get("_meta")
+            if type(meta) is dict:
+                trace_parent = text(meta.get("traceparent"))
+                state = params.get("requestState")  # of 2026-07-28, where every request has _meta
+                self.parties.meta(meta)
+            if method == "initialize":
+                self.parties.handshake(params)
         parent = current()
         if parent is not None and inbound and parent.ended:
             parent = None  # inherited by the task that reads, from the request that opened the connection
-        span = Span(
-            method,
-            Request(
-                method,
-                self._subject(params),
-                request_id,
-                self.session_id,
-                self._new_id(),
-                parent.request.span_id if parent is not None else None,
-            ),
-            _monotonic_ns(),
-        )
+        forms = self._forms
+        session_id, span_id = self.session_id, self._new_id()
+        context = method, subject, parent is None
+        method, subject, form = forms.contexts.get(context) or forms.context(context, session_id)
+        rid = b"%d" % request_id if type(request_id) is int else _encode(request_id)
+        if parent is None:
+            above, encoded = None, form % (rid, span_id.encode())
+        else:
+            above = parent.span_id
+            encoded = form % (rid, span_id.encode(), above.encode())
+        span = Span(method, subject, request_id, session_id, span_id, above, _monotonic_ns(), encoded)
         waiting = self._received if inbound else self._sent
         if len(waiting) >= _MAX_OPEN:
             del waiting[next(iter(waiting))]
         waiting[request_id] = span
-        message: dict[str, Any] = {"id": request_id, "method": method}
-        trace_parent = state = None
-        if params is not None:
-            message["params"] = params
-            if type(params) is dict:
-                meta = params.get("_meta")
-                if type(meta) is dict:
-                    trace_parent = text(meta.get("traceparent"))
-                    state = params.get("requestState")  # of 2026-07-28, where every request has _meta
-                    self.parties.meta(meta)
-                if method == "initialize":
-                    self.parties.handshake(params)
-        event = self._event(0, inbound)
-        event.id = request_id
+        if trace_parent is None and state is None and params is not None:
+            payload = forms.shared(forms.params, params, inbound, carrier)
+            if payload is not None:
+                key = method, inbound, None
+                fill = forms.lines.get(key) or forms.line(key)
+                if fill(encoded, rid, rid, payload):
+                    return
+        event = forms.event((0, inbound))
+        event.id = plain = _plain_id(request_id)
         event.method = method
         event.trace_parent = trace_parent
-        if state is not None:
-            event.state_digest = self._digest(state)
-        event.message = message if carrier is None else self._shared(message, inbound, carrier)
+        event.state_digest = self._digest(state)
+        event.message = {"id": plain, "method": method}
+        if params is not None:
+            event.message["params"] = params
         self._recording.record(event, span)
 
-    def _notification(self, method: str, params: Any, inbound: bool, carrier: object) -> None:
+    def _response(self, members: dict[str, Any], request_id: int | str | None, inbound: bool, carrier: object) -> None:
+        waiting = self._sent if inbound else self._received
+        span = waiting.pop(request_id, None)  # type: ignore[arg-type]  # None is no id, and in no map but a refused one
+        result = members.get("result")
+        if span is not None and type(result) is dict:
+            method = span.method
+            if method in _TELLING:
+                self._told(method, result, span)
+            if "resultType" not in result or result["resultType"] != "input_required":
+                outcome: Outcome = "tool_error" if result.get("isError") is True else "ok"
+                duration = (_monotonic_ns() - span.started) // 1000
+                forms = self._forms
+                payload = forms.shared(forms.result, result, inbound, carrier)
+                if payload is not None:
+                    key = method, inbound, outcome
+                    fill = forms.lines.get(key) or forms.line(key)
+                    rid = b"%d" % request_id if type(request_id) is int else _encode(request_id)
+                    if fill(span.encoded, rid, rid, payload, b"%d.%03d" % divmod(duration, 1000)):
+                        return
+        self._answer(span, request_id, result, members.get("error"), inbound)
+
+    def _told(self, method: str | None, result: dict[str, Any], span: Span) -> None:
+        """What the answer to an introduction or a list says of the parties or of the server's elements."""
+        if method not in LISTS:
+            if self._client_session is not None:
+                self._ask_session()
+            self.parties.handshake(result)
+        elif self._inventory is not None:
+            self._inventory.listed(self, method, result, span)
+
+    def _answer(self, span: Span | None, request_id: int | str | None, result: Any, error: Any, inbound: bool) -> None:
+        """A response of any kind: errors, late ones, those to no request that was seen."""
+        late = None
+        if span is None and inbound:
+            late = self.over.pop(request_id, None)
+            if late is not None:
+                if late.made_up:
+                    return
+                span = late.span
+        code = None
+        if error is not None:
+            plain = error if type(error) is dict else vars(error)
+            if inbound and self.endpoint.kind == "http" and is_made_up(plain):
+                if span is not None and late is None:
+                    unanswered(self, span, plain)
+                return
+            error = {key: value for key, value in plain.items() if value is not None}
+            code = plain.get("code")
+        event = self._forms.event((2, inbound))
+        event.id = request_id = _plain_id(request_id)
+        event.message = {} if request_id is None else {"id": request_id}
+        event.message.update({"result": result} if error is None else {"error": error})
+        event.error_code = code if type(code) is int else None
+        event.outcome = outcome = _outcome(result) if error is None else _failure(code, span)
+        if outcome == "input_required":
+            event.state_digest = self._digest(result.get("requestState"))
+        if late is not None:
+            event.late = True
+            if late.outcome != "abandoned":
+                event.outcome = late.outcome
+        if span is not None:
+            event.method = span.method
+            event.duration_ms = elapsed_ms(span.started)
+        self._recording.record(event, span if span is not None else current())
+
+    # -- notifications
+
+    def _notification(self, method: str, params: Any, inbound: bool) -> None:
         end: End | None = None
         if method == "notifications/cancelled" and type(params) is dict:
             end = self._cancelled(params, inbound)
-        message: dict[str, Any] = {"method": method}
-        if params is not None:
-            message["params"] = params
-        event = self._event(1, inbound)
+        event = self._forms.event((1, inbound))
         event.method = method
-        event.message = message if carrier is None else self._shared(message, inbound, carrier)
+        event.message = {"method": method}
+        if params is not None:
+            event.message["params"] = params
         self._recording.record(event, current())
         if end is not None:
             ended(self, params["requestId"], inbound, end)
@@ -262,80 +338,14 @@ class Connection:
     def _digest(self, state: object) -> str | None:
         return self._recording.digest(state) if type(state) is str else None
 
-    def _response(
-        self, members: Mapping[str, Any], request_id: int | str | None, inbound: bool, carrier: object
-    ) -> None:
-        waiting = self._sent if inbound else self._received
-        span = waiting.pop(request_id, None)  # type: ignore[arg-type]  # None is no id, and in no map but a refused one
-        late = None
-        if span is None and inbound:
-            late = self.over.pop(request_id, None)
-            if late is not None:
-                if late.made_up:
-                    return
-                span = late.span
-        message: dict[str, Any] = {} if request_id is None else {"id": request_id}
-        result, error = members.get("result"), members.get("error")
-        code = None
-        if error is not None:
-            plain = error if type(error) is dict else vars(error)
-            if inbound and self.endpoint.kind == "http" and is_made_up(plain):
-                if span is not None and late is None:
-                    unanswered(self, span, plain)
-                return
-            message["error"] = {key: value for key, value in plain.items() if value is not None}
-            code = plain.get("code")
-        else:
-            message["result"] = result
-        method = span.method if span is not None else None
-        if method in _TELLING and type(result) is dict:
-            if method not in LISTS:
-                self.parties.handshake(result)
-            elif self._inventory is not None:
-                self._inventory.listed(self, method, result, span)
-        event = self._event(2, inbound)
-        event.id = request_id
-        event.method = method
-        event.message = message if carrier is None else self._shared(message, inbound, carrier)
-        event.error_code = code if type(code) is int else None
-        event.outcome = outcome = _outcome(result, error is not None, code, span)
-        if outcome == "input_required" and type(result) is dict:
-            event.state_digest = self._digest(result.get("requestState"))
-        if late is not None:
-            event.late = True
-            if late.outcome != "abandoned":
-                event.outcome = late.outcome
-        if span is not None:
-            event.duration_ms = elapsed_ms(span.started)
-        self._recording.record(event, span if span is not None else current())
-
-    def _shared(self, message: dict[str, Any], inbound: bool, carrier: object) -> Any:
-        """The message, redacted and encoded: once for both sides where it passes between two ends in this process."""
-        passing = self.endpoint.passing
-        if inbound:
-            sent = passing.pop(id(carrier), None)
-            return sent[1] if sent is not None and sent[0] is carrier else message
-        if len(passing) >= _MAX_PASSING:  # the other end is not tapped, or gone
-            passing.clear()
-        encoded = self._recording.encoded(message)
-        passing[id(carrier)] = carrier, encoded
-        return encoded
-
-    def _event(self, kind: int, inbound: bool) -> McpMessage:
-        """A message event with all that is the same for every message of its class on this connection."""
-        template = self._templates.get((kind, inbound))
-        if template is None:
-            template = self._templates[kind, inbound] = self._template(kind, inbound)
-        event: McpMessage = template.__copy__()  # type: ignore[attr-defined]  # Structs have it; copy.copy() asks thrice
-        return event
-
-    def _template(self, kind: int, inbound: bool) -> McpMessage:
+    def _common(self, kind: tuple[int, bool]) -> McpMessage:
+        what, inbound = kind
         role = self.role
         parties = self.parties
         if parties.server is None:
             parties.server_is(self.endpoint.server_name or (self.owner_name() if self.owner_name else None))
         return McpMessage(
-            event=_NAMES[role, inbound][kind],
+            event=_NAMES[role, inbound][what],
             session_id=self.session_id,
             connection_id=self.id,
             source=role if not inbound else ("client" if role == "server" else "server"),
@@ -345,34 +355,18 @@ class Connection:
             protocol_version=parties.version,
         )
 
-    def _subject(self, params: Any) -> str | None:
-        """What a request is about: the name of a tool or prompt, or the URI of a resource."""
-        if type(params) is not dict:
-            return None
-        subject = params.get("name")
-        if subject is None:
-            subject = params.get("uri")
-        if type(subject) is not str:
-            return None
-        known = self._subjects.get(subject)
-        if known is None:
-            if len(self._subjects) >= _MAX_SUBJECTS:
-                self._subjects.clear()
-            known = self._subjects[subject] = self._recording.clean(subject)
-        return known
-
 
 def served(recording: Recording, connection: Connection | None, method: str, request_id: int | str) -> Span:
     """The span of a request whose handler starts: that of its message or, where none was seen here, one of its own."""
     span = connection.received(request_id) if connection is not None else None
     if span is not None:
         return span
-    return Span(method, Request(method=method, request_id=request_id, span_id=recording.new_id()), _monotonic_ns())
+    return Span(method, None, request_id, None, recording.new_id(), None, _monotonic_ns())
 
 
 def unnamed(recording: Recording, session_id: str | None) -> Span:
     """The span of a request that nobody can name: what there is of it belongs together all the same."""
-    return Span(None, Request(session_id=session_id, span_id=recording.new_id()), _monotonic_ns())
+    return Span(None, None, None, session_id, recording.new_id(), None, _monotonic_ns())
 
 
 def _plain_method(value: object) -> str:
@@ -381,18 +375,20 @@ def _plain_method(value: object) -> str:
 
 def _plain_id(value: object) -> int | str | None:
     if type(value) is int:
-        return value
+        return value if -(2**63) <= value < 2**64 else hex(value)[:_MAX_ID]
     if type(value) is str:
         return value[:_MAX_ID]
     return None
 
 
-def _outcome(result: Any, is_error: bool, code: object, span: Span | None) -> Outcome:
-    if is_error:
-        return "cancelled" if code == CANCELLED["code"] or (span is not None and span.cancelled) else "error"
+def _outcome(result: Any) -> Outcome:
     if type(result) is dict:
         if result.get("isError") is True:
             return "tool_error"
         if result.get("resultType") == "input_required":
             return "input_required"
     return "ok"
+
+
+def _failure(code: object, span: Span | None) -> Outcome:
+    return "cancelled" if code == CANCELLED["code"] or (span is not None and span.cancelled) else "error"

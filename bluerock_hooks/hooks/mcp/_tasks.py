@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from ... import _guard, _stdlib
-from ...events import Request, Span
+from ...events import Span
 from .._attribution import current, enter, leave
 from .._patch import Patch, argument
 
@@ -74,12 +74,12 @@ class Tasks:
     def _span(self, key: str) -> Span | None:
         span = self._queued.get(key)  # kept: a task that has to wait or fails is executed again
         if span is None:
-            request = _request(key)
-            if request is None:
+            found = _request(key)
+            if found is None:
                 return None
-            request.tool = self._recording.clean(request.tool or "")
-            request.span_id = self._recording.new_id()
-            span = Span(str(request.method), request, _stdlib.monotonic_ns())
+            method, name, session_id = found
+            name, span_id = self._recording.clean(name), self._recording.new_id()
+            span = Span(method, name, None, session_id, span_id, None, _stdlib.monotonic_ns())
             self._remember(key, span)
         return span
 
@@ -89,8 +89,8 @@ class Tasks:
         self._queued[key] = span
 
 
-def _request(key: str) -> Request | None:
-    """The request that fastmcp describes in a key, its parts quoted.
+def _request(key: str) -> tuple[str, str, str | None] | None:
+    """Method, name of the element and session of the request that fastmcp describes in a key, its parts quoted.
 
     ``session:task:type:name``, ``anon:task:type:name`` or ``auth:scope:task:type:name``.
     """
@@ -104,4 +104,4 @@ def _request(key: str) -> Request | None:
         return None
     if name.startswith(f"{kind}:"):  # since 3.0: "tool:name@version"
         name = name[len(kind) + 1 :].rpartition("@")[0]
-    return Request(method=method, tool=name, session_id=None if scope in ("anon", "auth") else scope)
+    return method, name, None if scope in ("anon", "auth") else scope

@@ -273,17 +273,17 @@ class Dispatchers:
     def on_request(self, original: Any) -> Callable[..., Awaitable[Any]]:
         """``ServerRunner._on_request(self, dctx, method, params)``: runs in the request's own task."""
 
-        async def _on_request(self_: Any, *args: Any, **kwargs: Any) -> Any:
+        async def _on_request(self_: Any, dctx: Any, method: Any, *args: Any, **kwargs: Any) -> Any:
             span = None
             try:
-                span = self._span(self_, args, kwargs)
+                span = self._span(self_, dctx, method)
                 if span is not None:
                     token = enter(span)
             except Exception as exc:
                 span = None
                 _guard.swallow("mcp.on_request", exc)
             try:
-                return await original(self_, *args, **kwargs)
+                return await original(self_, dctx, method, *args, **kwargs)
             finally:
                 if span is not None:
                     over(span)
@@ -291,15 +291,14 @@ class Dispatchers:
 
         return _on_request
 
-    def _span(self, runner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span | None:
-        dctx, method = argument(args, kwargs, 0, "dctx"), argument(args, kwargs, 1, "method")
+    def _span(self, runner: Any, dctx: Any, method: str) -> Span | None:
         inner = getattr(dctx, "_inner", dctx)  # the 2026 entries wrap the context to refuse server requests
         connection = connection_of(getattr(inner, "_dispatcher", None)) or _SERVING.get()
         if connection is None:
             return served(self._recording, None, method, dctx.request_id)
         if connection.parties.server is None:
             connection.serves(getattr(getattr(runner, "server", None), "name", None))
-        if connection.wire_method not in (None, method):
+        if connection.wire_method is not None and connection.wire_method != method:
             return None  # the SDK asks the server's own tools/list before a tools/call: no request of the peer
         return served(self._recording, connection, method, dctx.request_id)
 

@@ -10,37 +10,54 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from . import _guard
-from ._envelope import ORIGIN, SCHEMA, SENSOR_ID
-from .events import Context, CutEvent, Event, Line, McpMessage, Meta, Process, Span
+from .. import _guard
+from .._envelope import ORIGIN, SCHEMA, SENSOR_ID
+from ..events import Context, CutEvent, Event, Line, McpMessage, Meta, Process, Request, Span
+from ._form import Filler, Hole, cut, time_hole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._envelope import Envelope
-    from .redact import Redactor
+    from .._envelope import Envelope
+    from ..redact import Redactor
+    from ._form import Fill
 
     Cleaner = Callable[[Any], Any]
+    Payload = Callable[[Any], bytes | None]
     Plan = tuple[tuple[str, Cleaner], ...]
 
 _now = datetime.now
 _utc = timezone.utc
 _PREFIX = 1024  # characters that are kept of an event over the limit
+_CONSTANT = 2048  # bytes of a form
+_BESIDE = 10 << 10  # bytes of the longest line of a form beside its payload: form, context, and a long id three times
 
 
 class Encoder:
     """Stamps, redacts and encodes events of one process.
 
     ``limit`` is the size in bytes above which an event is replaced by its size, keyed hash and prefix; ``digest_key``
-    gives the key of that hash (a plain hash of a short secret is a dictionary away from the secret).
+    gives the key of that hash (a plain hash of a short secret is a dictionary away from the secret). ``emit`` takes the
+    lines that forms give.
     """
 
-    def __init__(self, envelope: Envelope, redactor: Redactor, limit: int, digest_key: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        envelope: Envelope,
+        redactor: Redactor,
+        limit: int,
+        digest_key: Callable[[], bytes],
+        emit: Callable[[bytes], object],
+    ) -> None:
         self._envelope = envelope
         self._redactor = redactor
         self._limit = limit
+        self._filler = Filler(envelope, emit)
         self._digest_key = digest_key
         self._encode = msgspec.json.Encoder().encode
+        self.params = self._payload(redactor.params, redactor.params_settled)
+        """``params`` of a message as JSON that may be recorded; None where only ``line`` can tell what is kept."""
+        self.result = self._payload(redactor.result, redactor.results_settled)
         self._plans: dict[type, Plan] = {}
         self._process = Process(envelope.pid)
 
@@ -55,7 +72,7 @@ class Encoder:
         """
         envelope = self._envelope
         event.meta = Meta(event.NAME, event.TYPE, ORIGIN, SCHEMA, SENSOR_ID, envelope.next_id(), envelope.component_id)
-        event.context = Context(self._process, None if span is None else span.request)
+        event.context = Context(self._process, None if span is None else span.context())
         if type(event) is McpMessage:  # most events are; no other member of it is text
             if type(event.message) is dict:
                 event.message = self._redactor.message(event.message)
@@ -71,13 +88,60 @@ class Encoder:
             data = self._encode(Line(_now(_utc), event))
         return data if len(data) <= self._limit else self._oversize(event, data)
 
-    def message(self, message: dict[str, Any]) -> msgspec.Raw:
-        """A JSON-RPC message, redacted and encoded, to stand in more than one event."""
-        try:
-            return msgspec.Raw(self._encode(self._redactor.message(message)))
-        except Exception as exc:
-            _guard.swallow("encode", exc)
-            return msgspec.Raw(self._encode(_without_payload(message)))
+    # -- the quick way, for messages
+
+    def _payload(self, keep: Callable[[Any], Any], settled: Callable[[Any], bool]) -> Payload:
+        encode, room = self._encode, self._limit - _BESIDE
+
+        def payload(value: object) -> bytes | None:
+            try:
+                if settled(value):
+                    data = encode(value)
+                else:
+                    kept = keep(value)
+                    if kept is None:
+                        return None
+                    data = encode(kept)
+            except Exception as exc:
+                _guard.swallow("encode", exc)
+                return None
+            return data if len(data) <= room else None
+
+        return payload
+
+    def context(self, request: Request) -> bytes:
+        """``request`` as a format; its request id (JSON) and span id, and its parent's if there is one, are ``%b``."""
+        rid, span, parent = Hole(), Hole(b'"%b"'), Hole(b'"%b"')
+        holes = [rid, span]
+        request.request_id, request.span_id = rid.raw, span.raw
+        if request.parent_span_id is not None:
+            request.parent_span_id = parent.raw
+            holes.append(parent)
+        return cut(self._encode(request), *holes)
+
+    def form(self, event: McpMessage) -> Fill | None:
+        """A function that records requests or responses like ``event``; None where there can be none.
+
+        It takes JSON: the context, twice the request id, the payload, and of responses (events with an outcome) the
+        duration. ``event`` is spent.
+        """
+        method = event.method
+        if method is not None and self._redactor.text(method) != method:
+            return None
+        time, number, context, rid, inner, payload, duration = (time_hole(), Hole(b"%d"), *(Hole() for _ in range(5)))
+        holes = [time, number, context, rid, inner, payload]
+        component = self._envelope.component_id
+        event.meta = Meta(event.NAME, event.TYPE, ORIGIN, SCHEMA, SENSOR_ID, number.raw, component)
+        event.context = Context(self._process, context.raw)
+        event.id = rid.raw
+        if event.outcome is None:
+            event.message = {"id": inner.raw, "method": method, "params": payload.raw}
+        else:
+            event.message = {"id": inner.raw, "result": payload.raw}
+            event.duration_ms = duration.raw
+            holes.append(duration)
+        form = cut(self._encode(Line(time.raw, event)), *holes)
+        return self._filler.filler(form) if len(form) < _CONSTANT else None
 
     def _clean(self, struct: msgspec.Struct) -> msgspec.Struct:
         kind = type(struct)
@@ -147,8 +211,8 @@ class Encoder:
             if len(data) <= self._limit:
                 return data
         # What is left is cut to the envelope, which is bounded.
-        cut = CutEvent(meta=event.meta, context=event.context, **self._stub(len(data), data))
-        return self._encode(Line(_now(_utc), cut))
+        bare = CutEvent(meta=event.meta, context=event.context, **self._stub(len(data), data))
+        return self._encode(Line(_now(_utc), bare))
 
     def _stub(self, size: int, payload: bytes) -> dict[str, Any]:
         digest = blake2b(payload, digest_size=16, key=self._digest_key())
