@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from . import _stdlib
 
+_second = (-1, "")  # the last one that was asked for, and its text: events come in bursts
+
 
 def utc_text(ns: int) -> str:
     """RFC 3339 text, microseconds, UTC, of ``ns`` nanoseconds since the epoch (without importing ``datetime``)."""
+    global _second
     seconds, rest = divmod(ns, 1_000_000_000)
-    t = _stdlib.gmtime(seconds)
-    return (
-        f"{t.tm_year:04d}-{t.tm_mon:02d}-{t.tm_mday:02d}T{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d}"
-        f".{rest // 1000:06d}Z"
-    )
+    known, text = _second
+    if seconds != known:
+        t = _stdlib.gmtime(seconds)
+        text = f"{t.tm_year:04d}-{t.tm_mon:02d}-{t.tm_mday:02d}T{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d}"
+        _second = seconds, text
+    return f"{text}.{rest // 1000:06d}Z"
 
 
 def process_ticks(pid: int) -> tuple[int, int]:

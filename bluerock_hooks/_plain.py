@@ -10,6 +10,7 @@ from _json import make_scanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 
@@ -17,11 +18,13 @@ class _Grammar:
     """What ``json.JSONDecoder`` tells the scanner."""
 
     strict = True
-    object_hook = object_pairs_hook = None
     parse_float, parse_int, parse_constant = float, int, float
 
+    def __getattr__(self, name: str) -> None:
+        """Hooks for objects, pairs and, since 3.15, arrays: there are none."""
 
-_scan = make_scanner(_Grammar)  # type: ignore[arg-type]
+
+_scan = make_scanner(_Grammar())  # type: ignore[arg-type]
 
 
 def loads(text: str) -> dict[str, Any]:
@@ -30,6 +33,11 @@ def loads(text: str) -> dict[str, Any]:
     if end != len(text) or type(value) is not dict:
         raise ValueError("not one JSON object")
     return value
+
+
+def members(fields: Mapping[str, object]) -> str:
+    """What stands between the braces of an object."""
+    return ",".join([f"{_quote(name)}:{dumps(value)}" for name, value in fields.items() if value is not None])
 
 
 def dumps(value: object) -> str:
@@ -52,8 +60,7 @@ def dumps(value: object) -> str:
         text = repr(value)
         return text if text[-1].isdigit() else "null"
     if kind is dict:
-        items = value.items()  # type: ignore[attr-defined]
-        return "{" + ",".join(f"{_quote(k)}:{dumps(v)}" for k, v in items if v is not None) + "}"
+        return "{" + members(value) + "}"  # type: ignore[arg-type]
     if kind is list or kind is tuple:
         return "[" + ",".join(map(dumps, value)) + "]"  # type: ignore[call-overload]
     return _quote(kind.__name__)

@@ -131,13 +131,19 @@ def _scope(text: str) -> str:
     return _one_of("off", "tool", "all")("off" if word in FALSE else "all" if word in TRUE else word)  # type: ignore[return-value]
 
 
+def _switch_or_all(text: str) -> str:
+    """``off``, ``on``, ``all``; and the other plain words for no and yes."""
+    word = text.strip().lower()
+    return _one_of("off", "on", "all")("off" if word in FALSE else "on" if word in TRUE else word)  # type: ignore[return-value]
+
+
 _KEPT = _one_of("full", "redacted", "shape", "none")
 
 TABLE: tuple[Setting, ...] = (
     Setting("enable", False, parse_bool, "Master switch."),
     Setting("spool_dir", "", parse_path, "Where rings and segments live."),
     Setting("mcp", True, parse_bool, "Record MCP protocol activity."),
-    Setting("imports", True, parse_bool, "Record module imports (not yet part of this version)."),
+    Setting("imports", "on", _switch_or_all, "Record module imports: off, on, all (the standard library too)."),
     Setting(
         "process",
         True,
@@ -181,7 +187,7 @@ class Settings:
     enable: bool
     spool_dir: str
     mcp: bool
-    imports: bool
+    imports: str
     process: bool
     network: str
     files: str

@@ -242,11 +242,11 @@ class Recorder:
         """
         main = ring.main
         full = main.head + main.capacity
-        quarter = main.head + (main.capacity >> 2)
         if self._thread is not None and self._thread.ended:
             self._thread = None
-        may_start = self._thread_allowed and not self._closed and not self._forking
-        if self._thread is None and may_start and (self._wanted or main.tail > quarter):
+        # Only where it was asked for: a server's master process that forks workers in C must have none, however much it
+        # imports. Without it, who fills the ring empties it.
+        if self._thread is None and self._wanted and self._thread_allowed and not (self._closed or self._forking):
             self._start_thread()
         if self._thread is not None:
             half = main.head + (main.capacity >> 1)
@@ -257,7 +257,7 @@ class Recorder:
             self._thread.hurry()
             main.limit(full)
             return True
-        main.limit(quarter if may_start and main.tail <= quarter else full)
+        main.limit(full)
         return False
 
     def _start_thread(self) -> None:

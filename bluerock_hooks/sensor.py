@@ -15,6 +15,7 @@ from .errors import BluerockError
 from .hooks._audit import Audit
 from .hooks._trigger import Trigger
 from .hooks.host import HostHooks
+from .hooks.imports import Imports, inventory
 from .recorder import Recorder
 from .ring import _forkpage
 from .spool import Spool
@@ -67,6 +68,7 @@ class Sensor:
         self.notice = Notice(settings.log)
         self.completion = Completion()
         self.hooks: McpHooks | None = None
+        self.imports: Imports | None = None
         self._encoder: Encoder | None = None
         self._trigger: Trigger | None = None
         self._redactor: Redactor | None = None
@@ -103,10 +105,12 @@ class Sensor:
         )
         # First registered, last run: what others do at exit is recorded, and nothing of ours outlives the interpreter.
         atexit.register(self.close)
+        self.audit = Audit(self.recorder.inside)
+        if settings.imports != "off":
+            self._watch_imports()
         if not self.recorder.open():
             self.reason = "no ring could be made"
             return False
-        self.audit = Audit(self.recorder.inside)
         self.host = HostHooks(self, settings, self.audit)
         self.host.install(serves=self._serves)
         self._listen()
@@ -234,6 +238,13 @@ class Sensor:
             }
             self.note("sensor_hooks", {"module": "sys", "hooks": [row]})
 
+    def _watch_imports(self) -> None:
+        try:
+            self.imports = Imports(self, everything=self.settings.imports == "all")
+            self.imports.install(self.audit, self.completion)
+        except Exception as exc:
+            _guard.swallow("imports", exc)
+
     # -- MCP, loaded at its first import
 
     def _install_mcp(self) -> None:
@@ -285,8 +296,18 @@ class Sensor:
             "ring": self.recorder.mode,
             "settings": settings.changed() or None,
             "problems": settings.problems or None,
+            "startup": self._startup_files(),
         }
-        return [self.envelope.line("sensor_startup", "sensor_lifecycle", fields)]
+        line = self.envelope.line("sensor_startup", "sensor_lifecycle", fields)
+        return [self.completion.marked("sensor_startup", line)]
+
+    def _startup_files(self) -> list[dict[str, object]] | None:
+        if self._forked or self.settings.imports == "off":
+            return None  # nothing ran at the start of this process; its parent has told of its own
+        found = inventory()
+        for each in found:
+            each["lines"] = self.arguments(["", *each["lines"]])[1:]  # type: ignore[misc]
+        return found or None
 
     def _losses(self, reason: str, dropped: int, size: int) -> list[bytes]:
         """Lines that tell of losses and of new failures of ours; the drain appends them to its batch."""
@@ -311,6 +332,8 @@ class Sensor:
             self._encoder.new_process()
         _guard.reset()
         self._told.clear()
+        if self.imports is not None:
+            self.imports.new_process()
         self._started = _stdlib.monotonic_ns()
         self._forked = True
 

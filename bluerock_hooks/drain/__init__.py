@@ -157,6 +157,8 @@ class Drain:
     def move(self) -> int:
         """Write one batch: everything that is in the ring now. How many events."""
         with self.drain_lock:
+            if self.ring is not None:
+                self._completion.begin()
             with self.lock:
                 ring = self._usable()
                 if ring is None:

@@ -23,26 +23,42 @@ _MARK = INCOMPLETE[0]
 class Completion:
     """Who completes which event; one a sensor. Lines are without newline."""
 
-    __slots__ = ("_completed", "_completers", "_settlers")
+    __slots__ = ("_before", "_completed", "_completers", "_settlers")
 
     def __init__(self) -> None:
         self._completers: dict[str, Completer] = {}
+        self._before: list[Callable[[], None]] = []
         self._settlers: list[Callable[[], None]] = []
         self._completed: dict[bytes, bytes] = {}
 
-    def on(self, name: str, complete: Completer, settled: Callable[[], None] | None = None) -> None:
+    def on(
+        self,
+        name: str,
+        complete: Completer,
+        *,
+        before: Callable[[], None] | None = None,
+        settled: Callable[[], None] | None = None,
+    ) -> None:
         """``complete(event)`` gives more members for each event ``name``, or others in place of its own.
 
         It runs where the ring is drained, most often in the drain thread: it must import nothing, hold no lock, and may
-        read files. ``settled()`` is called when the events of a batch are complete, and may record what came out of it.
+        read files. ``before()`` is called before each batch is taken, ``settled()`` when the events of one are
+        complete; both may record.
         """
         self._completers[name] = complete
+        if before is not None:
+            self._before.append(before)
         if settled is not None:
             self._settlers.append(settled)
 
     def marked(self, name: str, line: bytes) -> bytes:
         """``line``, marked where somebody will complete it."""
         return INCOMPLETE + line if name in self._completers else line
+
+    def begin(self) -> None:
+        """A batch is about to be taken: who has something to add to it may do so now."""
+        for before in self._before:
+            _call(before)
 
     def lines(self, lines: list[bytes]) -> list[bytes]:
         """The same lines, each complete, and the same ones when asked again before ``forget``.
@@ -61,7 +77,7 @@ class Completion:
             else:
                 complete.append(line)
         for settled in self._settlers:
-            _settle(settled)
+            _call(settled)
         return complete
 
     def forget(self) -> None:
@@ -73,8 +89,8 @@ class Completion:
             data = _plain.loads(line.decode("ascii"))
             event = data["event"]
             members = self._completers[event["meta"]["name"]](event)
-            if not members.keys() & event.keys():  # the usual case: no need to write again what is written
-                more = _plain.dumps(members).encode("ascii")[1:-1]
+            if members.keys().isdisjoint(event):  # the usual case: no need to write again what is written
+                more = _plain.members(members).encode("ascii")
                 return line[:-2] + b"," + more + b"}}" if more else line
             event.update(members)
             return _plain.dumps(data).encode("ascii")
@@ -83,8 +99,8 @@ class Completion:
             return line
 
 
-def _settle(settled: Callable[[], None]) -> None:
+def _call(step: Callable[[], None]) -> None:
     try:
-        settled()
+        step()
     except Exception as exc:
-        _guard.swallow("drain.settle", exc)
+        _guard.swallow("drain.completion", exc)

@@ -27,6 +27,7 @@ from ._activity import (
     SocketSend,
 )
 from ._base import Context, CutEvent, Event, Line, Meta, Process, Request, RequestId, Span
+from ._imports import DirectUrl, ImportStdlib, PythonImport, PythonPackage
 from ._mcp import (
     Body,
     ConnectTarget,
@@ -50,6 +51,7 @@ from ._sensor import (
     SensorHooks,
     SensorShutdown,
     SensorStartup,
+    StartupFile,
 )
 from ._servers import ElementType, McpServerAdd, McpServerInit, PromptArgument, ServerElement, ServerInfo
 
@@ -61,6 +63,7 @@ __all__ = [
     "ConnectTarget",
     "Context",
     "CutEvent",
+    "DirectUrl",
     "ElementType",
     "End",
     "Event",
@@ -69,6 +72,7 @@ __all__ = [
     "FileRemove",
     "FileRename",
     "HookOutcome",
+    "ImportStdlib",
     "InternalException",
     "Line",
     "McpClientConnect",
@@ -88,6 +92,8 @@ __all__ = [
     "ProcessExit",
     "ProcessSpawn",
     "PromptArgument",
+    "PythonImport",
+    "PythonPackage",
     "Request",
     "RequestId",
     "Role",
@@ -101,6 +107,7 @@ __all__ = [
     "SocketResolve",
     "SocketSend",
     "Span",
+    "StartupFile",
     "Transport",
 ]
 
@@ -110,6 +117,7 @@ KINDS: tuple[type[Event], ...] = (
     FileOpen,
     FileRemove,
     FileRename,
+    ImportStdlib,
     InternalException,
     McpClientConnect,
     McpMessage,
@@ -123,6 +131,8 @@ KINDS: tuple[type[Event], ...] = (
     ProcessExec,
     ProcessExit,
     ProcessSpawn,
+    PythonImport,
+    PythonPackage,
     SensorHooks,
     SensorShutdown,
     SensorStartup,

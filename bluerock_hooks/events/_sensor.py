@@ -29,6 +29,19 @@ class Ancestor(msgspec.Struct):
     start: int
 
 
+class StartupFile(msgspec.Struct, omit_defaults=True):
+    """A file with code that ran in this interpreter before its program."""
+
+    file: Known
+    """A ``.pth`` or ``.start`` file, or the module ``sitecustomize`` or ``usercustomize``."""
+    sha256: Known
+    lines: list[str] | None = None
+    """The lines that were executed, the first 16, each cut to 300 characters."""
+    pkg: Known | None = None
+    """Distribution whose RECORD names the file; left out for one that nobody admits to."""
+    version: Known | None = None
+
+
 class SensorStartup(Event, kw_only=True):
     """The sensor started in a process: once a process, forked children included, before any other event."""
 
@@ -59,6 +72,8 @@ class SensorStartup(Event, kw_only=True):
     """Settings that differ from their defaults."""
     problems: list[str] | None = None
     """Configuration problems, one sentence each."""
+    startup: list[StartupFile] | None = None
+    """What runs in this interpreter before its program, in that order."""
 
 
 class SensorHooks(Event, kw_only=True):

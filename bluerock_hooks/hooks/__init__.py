@@ -5,12 +5,25 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from ..events import Event, McpMessage, Request, Span
 
     Fill = Callable[..., bool]
     Payload = Callable[[object], bytes | None]
+
+    class Completion(Protocol):
+        """Who has events completed on their way out of the ring (``drain.Completion``)."""
+
+        def on(
+            self,
+            name: str,
+            complete: Callable[[dict[str, Any]], dict[str, object]],
+            *,
+            before: Callable[[], None] | None = None,
+            settled: Callable[[], None] | None = None,
+        ) -> None:
+            """``complete(event)`` gives the members to add to events of this name."""
 
     class Recording(Protocol):
         """What a hook needs of the sensor. No member ever raises an error of ours."""

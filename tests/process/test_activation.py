@@ -384,9 +384,9 @@ def test_a_clean_process_says_that_it_ended(venv: _peers.Peer, sensor_env: dict[
     venv.run("python", "-c", "", env=sensor_env)
     events = _peers.read_spool(spool, recover=False)
     names = [line["event"]["meta"]["name"] for line in events]
-    assert names == ["sensor_startup", "sensor_shutdown"]
+    assert names == ["sensor_startup", "python_import_stdlib", "sensor_shutdown"]
     (shutdown,) = _peers.named(events, "sensor_shutdown")
-    assert (shutdown["events"], shutdown["dropped"], shutdown["errors"]) == (2, 0, 0)
+    assert (shutdown["events"], shutdown["dropped"], shutdown["errors"]) == (3, 0, 0)
 
 
 def test_files_are_for_their_owner_only(venv: _peers.Peer, sensor_env: dict[str, str], spool: Path) -> None:

@@ -183,7 +183,8 @@ os.system("true; DB_PASSWORD={secret} true")
 
 
 def test_off_is_off(peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path) -> None:
-    start(peer_venv(), {**sensor_env, "BLUEROCK_PROCESS": "off"}, "popen", "system", "fork_exec")
+    env = {**sensor_env, "BLUEROCK_PROCESS": "off", "BLUEROCK_IMPORTS": "off"}
+    start(peer_venv(), env, "popen", "system", "fork_exec")
     names = {line["event"]["meta"]["name"] for line in read_spool(spool)}
     assert names == {"sensor_startup", "sensor_shutdown"}
 

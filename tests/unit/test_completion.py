@@ -119,7 +119,7 @@ def test_what_came_out_of_a_batch_is_recorded_after_it_and_counted(spool: Spool)
         while seen:
             recorder.emit(ENVELOPE.line("python_more", "event", {"of": seen.pop()}))
 
-    completion.on(NAME, lambda event: seen.add(event["number"]) or {}, settled)  # type: ignore[func-returns-value]
+    completion.on(NAME, lambda event: seen.add(event["number"]) or {}, settled=settled)  # type: ignore[func-returns-value]
     recorder = Recorder(spool, thread=False, completion=completion)
     for number in range(300):  # what comes out is too much for the nested region
         recorder.emit(marked(completion, number))

@@ -19,6 +19,7 @@ LAYERS: dict[str, int] = {
     # 0 leaf
     "errors": 0,
     "_clock": 0,
+    "_digest": 0,
     "_guard": 0,
     "_notice": 0,
     "_plain": 0,

@@ -177,15 +177,12 @@ def test_the_thread_starts_when_it_is_asked_for_and_sleeps_when_there_is_nothing
     assert spool.peek()[0].records == []
 
 
-def test_the_thread_starts_by_itself_when_the_ring_fills(make: Maker, spool: Spool) -> None:
+def test_no_thread_starts_that_nobody_asked_for_however_full_the_ring_is(make: Maker, spool: Spool) -> None:
     recorder = make(thread=True, tick=0.005)
-    number = 0
-    while recorder._thread is None:
-        recorder.emit(event(number))
-        number += 1
-        assert number < 2000
-    assert number * 48 >= (1 << 16) // 4
-    wait_for(lambda: numbers(lines_of(spool)) == list(range(number)))
+    assert all(recorder.emit(event(number)) for number in range(5000))
+    assert recorder._thread is None
+    assert recorder.drain() < 5000
+    assert numbers(lines_of(spool)) == list(range(5000))
 
 
 def test_wake_drains_what_waits(make: Maker, spool: Spool) -> None:

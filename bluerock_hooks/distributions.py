@@ -1,0 +1,304 @@
+"""Which distribution a file belongs to, and what its RECORD says of it.
+
+Made for the drain: imports nothing, and reads little. The names in a site directory tell all distributions and versions
+(0.4 ms for 225, where ``importlib.metadata.packages_distributions()`` takes 700); a RECORD is read when a file of that
+distribution turns up.
+"""
+
+from __future__ import annotations
+
+import sys
+from binascii import Error, a2b_base64, a2b_hex
+
+from . import _plain, _stdlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_INFO, _EGG = ".dist-info", ".egg-info"
+_MOST = 16 << 20  # bytes of a metadata file that are read
+_URLSAFE = bytes.maketrans(b"-_", b"+/")
+
+
+class Distribution:
+    """One installed distribution: ``name`` and ``version`` as its metadata says, ``path`` of the directory of that."""
+
+    __slots__ = ("_read", "_record", "_tops", "name", "path", "version")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        stem = path.rpartition("/")[2].rpartition(".")[0]
+        self.name, _, rest = stem.partition("-")
+        self.version = rest.partition("-")[0]
+        self._read = False
+        self._record: dict[str, str] | None = None
+        self._tops: frozenset[str] | None = None
+
+    def record(self) -> dict[str, str]:
+        """Digest and size of each file of its RECORD, as written there. Empty for a distribution without one."""
+        if self._record is None:
+            self._record = _parse_record(_content(f"{self.path}/RECORD"))
+        return self._record
+
+    def forget(self) -> None:
+        """Keep no RECORD: large ones have thousands of rows, and imports come in bursts."""
+        self._record = None
+
+    def tops(self) -> frozenset[str]:
+        """First components of its files: the packages and modules that it brings."""
+        if self._tops is None:
+            held = self._record is not None
+            found = {path.partition("/")[0] for path in self.record()}
+            if not found:
+                found = set(_text(f"{self.path}/top_level.txt").split()) or {self.name}
+                found |= {f"{name}.py" for name in found}
+            self._tops = frozenset(found)
+            if not held:
+                self.forget()
+        return self._tops
+
+    def named(self) -> Distribution:
+        """Itself, with its name and version as the metadata spells them: that of the directory is normalised."""
+        if not self._read:
+            self._read = True
+            text = _text(f"{self.path}/METADATA") or _text(f"{self.path}/PKG-INFO") or _text(self.path)
+            for line in text.partition("\n\n")[0].splitlines():
+                key, _, value = line.partition(":")
+                if key == "Name":
+                    self.name = value.strip()
+                elif key == "Version":
+                    self.version = value.strip()
+        return self
+
+    def direct_url(self) -> dict[str, object]:
+        """``url`` without credentials and query, ``editable``, ``vcs``, ``commit``, ``subdirectory``: if installed
+        from one (PEP 610)."""
+        found = _json(f"{self.path}/direct_url.json")
+        if not found:
+            return {}
+        vcs, directory = found.get("vcs_info"), found.get("dir_info")
+        return {
+            "url": _bare(str(found.get("url", ""))),
+            "editable": (isinstance(directory, dict) and directory.get("editable") is True) or None,
+            "vcs": vcs.get("vcs") if isinstance(vcs, dict) else None,
+            "commit": vcs.get("commit_id") if isinstance(vcs, dict) else None,
+            "subdirectory": found.get("subdirectory"),
+        }
+
+    def facts(self) -> dict[str, object]:
+        """The members of its ``python_package`` event that are known without looking at a module."""
+        self.named()
+        tags = [line[4:].strip() for line in _text(f"{self.path}/WHEEL").splitlines() if line.startswith("Tag:")]
+        return {
+            "name": self.name,
+            "version": self.version,
+            "location": self.path.rpartition("/")[0],
+            "installer": _text(f"{self.path}/INSTALLER").strip() or None,
+            "requested": _exists(f"{self.path}/REQUESTED"),
+            "direct_url": self.direct_url() or None,
+            "tags": tags or None,
+            "files": len(self.record()) or None,
+        }
+
+
+class _Site:
+    """One directory of modules with its distributions, as they are now."""
+
+    __slots__ = ("_by_name", "_by_top", "_seen", "distributions", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._seen = 0
+        self.distributions: dict[str, Distribution] = {}
+        self._by_name: dict[str, Distribution] = {}
+        self._by_top: dict[str, list[Distribution]] | None = None
+
+    def refresh(self) -> None:
+        """Look again if something was installed or removed."""
+        try:
+            now = _stdlib.stat(self.path).st_mtime_ns
+            if now == self._seen:
+                return
+            names = [name for name in _stdlib.listdir(self.path) if name.endswith((_INFO, _EGG))]
+        except OSError:
+            names, now = [], 0
+        known = self.distributions
+        paths = [f"{self.path}/{name}" for name in names]
+        self.distributions = {path: known.get(path) or Distribution(path) for path in paths}
+        self._by_name = {_normal(each.name): each for each in self.distributions.values()}
+        self._seen, self._by_top = now, None
+
+    def owner(self, inside: str) -> tuple[Distribution | None, bytes | None]:
+        """The distribution of a file, and the digest its RECORD gives; ``inside`` is relative to this directory."""
+        unlisted = None
+        for distribution in self._candidates(inside.partition("/")[0]):
+            record = distribution.record()
+            if inside in record:
+                return distribution.named(), _sha256(record[inside])
+            if not record:
+                unlisted = unlisted or distribution
+        return (None if unlisted is None else unlisted.named()), None
+
+    def _candidates(self, top: str) -> Iterator[Distribution]:
+        """Distributions that may bring ``top``: first the one that is called so, which spares the other RECORDs."""
+        guess = self._by_name.get(_normal(top.partition(".")[0]))
+        if guess is not None and top in guess.tops():
+            yield guess
+        if self._by_top is None:
+            by_top: dict[str, list[Distribution]] = {}
+            for distribution in self.distributions.values():
+                for each in distribution.tops():
+                    by_top.setdefault(each, []).append(distribution)
+            self._by_top = by_top
+        yield from self._by_top.get(top, ())
+
+    def listing(self, name: str) -> Distribution | None:
+        """The distribution that brings a file of this very directory, found without parsing a RECORD."""
+        guess = self._by_name.get(_normal(name.rpartition(".")[0]))
+        row = f"{name},".encode("utf-8", "surrogateescape")
+        for distribution in [*([] if guess is None else [guess]), *self.distributions.values()]:
+            content = _content(f"{distribution.path}/RECORD")
+            if content.startswith(row) or b"\n" + row in content:
+                return distribution.named()
+        return None
+
+    def editable(self) -> Iterator[tuple[str, Distribution]]:
+        """Project directories that distributions were installed from without being copied."""
+        for distribution in self.distributions.values():
+            found = distribution.direct_url()
+            url = str(found.get("url", ""))
+            if found.get("editable") and url.startswith("file://"):
+                yield _unquoted(url[len("file://") :]).rstrip("/"), distribution
+
+
+class Distributions:
+    """The distributions of this process: those of the directories on ``sys.path``, which may change at any time."""
+
+    def __init__(self) -> None:
+        self._sites: dict[str, _Site] = {}
+        self._path: list[str] = []
+        self._editable: list[tuple[str, Distribution]] | None = None
+        self._fresh = False
+
+    def owner(self, file: str) -> tuple[Distribution | None, bytes | None]:
+        """The distribution that a file belongs to and its SHA-256 in RECORD; None for what nobody says."""
+        if not self._fresh:
+            self._refresh()
+        # The longest first: a directory of modules may lie in another.
+        for site in self._sites.values():
+            if file.startswith(site.path + "/"):
+                found = site.owner(file[len(site.path) + 1 :])
+                if found[0] is not None:
+                    return found
+        if self._editable is None:
+            self._editable = [each for site in self._sites.values() for each in site.editable()]
+            self._editable.sort(key=lambda each: len(each[0]), reverse=True)
+        for root, distribution in self._editable:
+            if file.startswith(root + "/"):
+                return distribution.named(), None
+        return None, None
+
+    def listing(self, file: str) -> Distribution | None:
+        """The distribution whose RECORD names a file that lies in a site directory itself."""
+        if not self._fresh:
+            self._refresh()
+        directory, _, name = file.rpartition("/")
+        site = self._sites.get(directory)
+        return None if site is None else site.listing(name)
+
+    def settle(self) -> None:
+        """A burst of questions is over: keep little, and look anew next time."""
+        self._fresh = False
+        self._editable = None
+        for site in self._sites.values():
+            for distribution in site.distributions.values():
+                distribution.forget()
+
+    def _refresh(self) -> None:
+        self._fresh = True
+        entries = [entry for entry in sys.path if type(entry) is str]
+        if entries != self._path:
+            self._path = entries
+            paths = sorted({each.rstrip("/") for each in entries if each.startswith("/")}, key=len, reverse=True)
+            self._sites = {path: self._sites.get(path) or _Site(path) for path in paths}
+        for site in self._sites.values():
+            site.refresh()
+
+
+def _normal(name: str) -> str:
+    return name.replace("-", "_").replace(".", "_").lower()
+
+
+def _parse_record(data: bytes) -> dict[str, str]:
+    found = {}
+    for line in data.decode("utf-8", "surrogateescape").splitlines():
+        if line.startswith('"'):  # a path with a comma or a quote in it
+            path, _, rest = line[1:].rpartition('",')
+            path = path.replace('""', '"')
+        else:
+            path, _, rest = line.partition(",")
+        found[path] = rest
+    return found
+
+
+def _sha256(entry: str) -> bytes | None:
+    digest = entry.partition(",")[0]
+    if not digest.startswith("sha256="):
+        return None
+    try:
+        return a2b_base64(digest[len("sha256=") :].encode("ascii").translate(_URLSAFE) + b"==")
+    except (Error, ValueError):
+        return None
+
+
+def _content(path: str) -> bytes:
+    try:
+        fd = _stdlib.open_fd(path, 0x80800)  # O_RDONLY | O_CLOEXEC | O_NONBLOCK
+    except (OSError, ValueError):
+        return b""
+    try:
+        pieces = []
+        size = min(_stdlib.fstat(fd).st_size, _MOST)
+        while size > 0 and (piece := _stdlib.read_fd(fd, size)):
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+    except OSError:
+        return b""
+    finally:
+        _stdlib.close_fd(fd)
+
+
+def _text(path: str) -> str:
+    return _content(path).decode("utf-8", "replace")
+
+
+def _json(path: str) -> dict[str, object]:
+    try:
+        return _plain.loads(_text(path).strip())
+    except (ValueError, StopIteration):
+        return {}
+
+
+def _exists(path: str) -> bool:
+    try:
+        _stdlib.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+def _bare(url: str) -> str:
+    scheme, mark, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    path = path.partition("?")[0].partition("#")[0]
+    return scheme + mark + place.rpartition("@")[2] + slash + path
+
+
+def _unquoted(text: str) -> str:
+    head, *pieces = text.encode("utf-8", "surrogateescape").split(b"%")
+    for piece in pieces:
+        digits = piece[:2]
+        head += a2b_hex(digits) + piece[2:] if len(digits) == 2 and digits.isalnum() else b"%" + piece
+    return head.decode("utf-8", "surrogateescape")

@@ -1,0 +1,229 @@
+"""Imports: every module whose code runs in this process, as the interpreter's own audit events tell it.
+
+No finder, no wrapped loader, no search: nothing that a program, or its tools, could see or trip over.
+
+``exec``    the body of a module, whoever loads it: import, reload, lazy loaders, ``spec_from_file_location``, ``runpy``
+``import``  with a file: an extension module
+the rest    what runs no Python code of its own (namespace packages, modules of C loaders) stands in ``sys.modules`` and
+            is found there: by its first child, and before every batch that the drain writes
+
+The importing thread records what it knows, at once. What takes time (the digest of the file, the distribution) is added
+by the drain: ``_complete``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ... import _digest
+from .. import _attribution, _caller
+from ._code import Origins, namespace_of, origin_of, spec_of, vars_of
+from ._complete import Completer
+from ._standard import HOMES, is_built_in, is_standard_file, is_standard_name
+from ._startup import inventory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from typing import Any
+
+    from .. import Completion, Recording
+    from .._audit import Audit
+    from ._code import Namespace, Origin
+
+__all__ = ["Imports", "inventory"]
+
+_OURS = __name__.partition(".")[0]
+_EXTENSION = "ExtensionFileLoader"
+_LAZY = "_LazyModule"  # stands in sys.modules before its body has run, and wakes when it is looked at
+
+
+class Imports:
+    """The import family of hooks in this process. ``everything``: the standard library and ourselves one by one too."""
+
+    def __init__(self, recording: Recording, *, everything: bool = False) -> None:
+        self._recording = recording
+        self._everything = everything
+        self._origins = Origins()
+        self._seen: dict[str, tuple[str | None, str | None]] = {}
+        """File and digest of each module that was recorded, by name."""
+        self._summarised: set[str] = set()
+        self._untold: list[str] = []
+        self._looked_at = 0
+        self._completer = Completer(recording)
+
+    def install(self, audit: Audit, completion: Completion) -> None:
+        """Listen, and record what was loaded before us."""
+        audit.on("marshal.loads", self._bytecode)
+        audit.on("marshal.load", self._unknown)
+        audit.on("compile", self._compiled)
+        audit.on("exec", self._executed)
+        audit.on("import", self._imported)
+        completion.on("python_import", self._completer.module, before=self.look, settled=self._completer.settled)
+        completion.on("sensor_startup", self._completer.startup)
+        self._find(list(sys.modules.items()))
+
+    # -- what the interpreter says; in the importing thread, whose time it is
+
+    def _bytecode(self, _event: str, args: tuple[Any, ...]) -> None:
+        self._origins.bytecode(args[0], _caller.raiser())
+
+    def _unknown(self, _event: str, _args: tuple[Any, ...]) -> None:
+        self._origins.forget()
+
+    def _compiled(self, _event: str, args: tuple[Any, ...]) -> None:
+        self._origins.source(args[0], args[1])
+
+    def _executed(self, _event: str, args: tuple[Any, ...]) -> None:
+        code = args[0]
+        if code.co_name != "<module>":
+            return
+        file: str = code.co_filename
+        origin = self._origins.take(file)
+        # A path in the code object proves nothing, so it takes the loader's word to spare the rest.
+        if file.startswith(HOMES) and origin is not None and origin.file == file and self._is_summarised(file):
+            return
+        namespace = namespace_of(_caller.raiser(), file)
+        if namespace is not None:
+            self._body(file, namespace, origin)
+
+    def _imported(self, _event: str, args: tuple[Any, ...]) -> None:
+        name, file = args[0], args[1]
+        if type(file) is not str or type(name) is not str or self._is_summarised(file):
+            return
+        if self._is_new(name, file, None):
+            self._parents(name)
+            self._record(name, file, {"loader": _EXTENSION})
+
+    def _body(self, code_file: str, namespace: Namespace, origin: Origin | None) -> None:
+        spec = spec_of(namespace)
+        name = namespace.get("__name__")
+        main = name == "__main__" or name == "__mp_main__"
+        if spec is not None and not main:
+            name = spec.name
+        file = namespace.get("__file__")
+        if type(file) is not str:
+            file = origin_of(namespace) or code_file
+        if self._is_summarised(file) or self._is_ours(name):
+            return
+        digest = None if origin is None or origin.data is None else _digest.sha256(origin.data).hexdigest()
+        _digest.prepare()
+        if type(name) is str:
+            if not self._is_new(name, file, digest):
+                return
+            self._parents(name)
+        else:
+            name = None
+        managed = name is not None and vars_of(sys.modules.get(name)) is namespace
+        fields: dict[str, object] = {
+            "loader": _loader(namespace),
+            "how": "main" if main else None if managed else "direct",
+        }
+        if origin is not None:
+            fields.update(executed=origin.kind, executed_sha256=digest, pyc_hash=origin.pyc_hash)
+        self._record(name, file, fields)
+
+    def _parents(self, name: str) -> None:
+        """A package whose body was not seen has none (a namespace package), or was loaded before us."""
+        parent = name.rpartition(".")[0]
+        if parent and parent not in self._seen and parent not in self._summarised:
+            module = sys.modules.get(parent)
+            if module is not None:
+                self._find([(parent, module)])
+
+    # -- what stands in sys.modules
+
+    def look(self) -> None:
+        """Record what was loaded without running code that we could see, and sum up the standard library."""
+        if len(sys.modules) != self._looked_at:
+            modules = list(sys.modules.items())
+            self._looked_at = len(modules)
+            self._find(modules)
+        if self._untold:
+            names, self._untold = sorted(self._untold), []
+            self._recording.note("python_import_stdlib", {"count": len(names), "modules": names})
+
+    def _find(self, modules: Sequence[tuple[str, object]]) -> None:
+        for name, module in modules:
+            if type(name) is str and name not in self._seen and name not in self._summarised:
+                self._found(name, module)
+
+    def _found(self, name: str, module: object) -> None:
+        namespace = vars_of(module)
+        if module is None or type(module).__name__ == _LAZY:
+            return  # an import that is forbidden; a body that has not run
+        spec = None if namespace is None else spec_of(namespace)
+        if spec is not None and getattr(spec, "_initializing", False):
+            return  # being loaded just now: its body, or its file, is to be seen yet
+        file = None if namespace is None else namespace.get("__file__") or origin_of(namespace)
+        if type(file) is not str or not file.startswith(("/", "<frozen ")):
+            file = None
+        if self._is_ours(name):
+            self._summarised.add(name)
+            return
+        if not self._everything and _is_standard(name, file, spec):
+            self._summarised.add(name)
+            self._untold.append(name)
+            return
+        if namespace is not None:
+            own = namespace.get("__name__")
+            if own != name and (own in self._seen or own == "__main__"):
+                return  # another name of a module that is recorded
+            if name == "__main__" and file is None:
+                return  # -c, stdin: no module that could be told from another
+        self._seen[name] = file, None
+        loader = None if namespace is None else _loader(namespace)
+        self._record(name, file, {"loader": loader, "how": "found"}, spec)
+
+    # -- recording
+
+    def _is_summarised(self, file: str) -> bool:
+        return not self._everything and is_standard_file(file)
+
+    def _is_ours(self, name: object) -> bool:
+        return not self._everything and type(name) is str and name.partition(".")[0] == _OURS
+
+    def _is_new(self, name: str, file: str, digest: str | None) -> bool:
+        """Not recorded yet with these bytes."""
+        now = file, digest
+        if self._seen.get(name) == now:
+            return False
+        self._seen[name] = now
+        return True
+
+    def _record(
+        self, name: str | None, file: str | None, fields: dict[str, object], spec: ModuleSpec | None = None
+    ) -> None:
+        if file is not None and file[:1] not in "/<":
+            file = os.path.abspath(file)
+        event: dict[str, object] = {"fullname": name, "file": file, **fields}
+        if name is not None and is_standard_name(name) and not _is_standard(name, file, spec):
+            event["shadows_stdlib"] = True
+        self._recording.note("python_import", event, _attribution.current())
+
+    def new_process(self) -> None:
+        """In a forked child: what waits is the parent's to tell."""
+        self._untold = []
+        self._origins = Origins()
+        self._completer.new_process()
+
+
+def _loader(namespace: Namespace) -> str | None:
+    loader = namespace.get("__loader__")
+    if loader is None:
+        spec = spec_of(namespace)
+        loader = None if spec is None else spec.loader
+    if loader is None:
+        return None
+    return loader.__name__ if type(loader) is type else type(loader).__name__
+
+
+def _is_standard(name: str, file: str | None, spec: ModuleSpec | None) -> bool:
+    if file is not None:
+        return is_standard_file(file)
+    # Without a file: compiled in, frozen, or an object that a module of the standard library put there (typing.io).
+    if is_built_in(name) or (spec is not None and spec.origin in ("built-in", "frozen")):
+        return is_standard_name(name)
+    return "." in name and is_standard_name(name)

@@ -1,0 +1,138 @@
+"""From audit events to facts: which bytes were compiled or read as bytecode, and which module's body they are.
+
+The interpreter raises ``marshal.loads`` (bytecode) or ``compile`` (source) with the very bytes, and then ``exec`` with
+the code object, on the same thread. What it does not say, whose code it is, stands in the frame that called.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ... import _stdlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import FrameType, ModuleType
+    from typing import Any
+
+    Namespace = dict[str, Any]
+
+_ident = _stdlib.get_ident
+_LOADERS = ("exec_module", "_call_with_frames_removed", "load_module")  # functions that run the body of a module
+_UNCHECKED = 1  # flags of a .pyc: made of source with that hash, and never compared with it
+_MOST_THREADS = 64
+
+if not TYPE_CHECKING:  # their home modules are not loaded at start-up
+    ModuleType = type(sys)
+    ModuleSpec = type(sys.__spec__)
+_namespace_of = vars(ModuleType)["__dict__"].__get__
+
+
+class Origin:
+    """What became code: ``kind`` is ``source``, ``pyc``, or ``transformed`` for a tree that somebody else made."""
+
+    __slots__ = ("data", "file", "kind", "pyc_hash")
+
+    def __init__(self, kind: str, data: bytes | None, file: str | None, pyc_hash: str | None = None) -> None:
+        self.kind = kind
+        self.data = data
+        self.file = file
+        """The source file's path, where the loader said so."""
+        self.pyc_hash = pyc_hash
+        """Hash of the source that an unchecked ``.pyc`` was made of."""
+
+
+class Origins:
+    """Remembers, for each thread, what it last made code of; at most one at a time."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last: dict[int, Origin] = {}
+
+    def bytecode(self, data: bytes, frame: FrameType | None) -> None:
+        """``marshal.loads`` of ``data``, called by ``frame``."""
+        file = pyc_hash = None
+        if frame is not None and frame.f_code.co_name == "_compile_bytecode":  # importlib's
+            given = frame.f_locals
+            file = given.get("source_path")
+            pyc_hash = _unchecked_hash(given.get("data"))
+        self._remember(Origin("pyc", data, file if type(file) is str else None, pyc_hash))
+
+    def source(self, source: object, file: object) -> None:
+        """``compile`` of ``source``, which may be a tree."""
+        if type(file) is str and file[:1] != "<":
+            if type(source) is bytes:
+                self._remember(Origin("source", source, file))
+            elif type(source) is str:
+                self._remember(Origin("source", source.encode("utf-8", "surrogatepass"), file))
+            else:
+                self._remember(Origin("transformed", None, file))
+
+    def forget(self) -> None:
+        """Code was made of something that nobody showed us."""
+        self._last.pop(_ident(), None)
+
+    def take(self, file: str) -> Origin | None:
+        """What this thread made the code of ``file`` of, None where that is not known."""
+        origin = self._last.pop(_ident(), None)
+        if origin is not None and origin.file is not None and origin.file != file:
+            return None
+        return origin
+
+    def _remember(self, origin: Origin) -> None:
+        if len(self._last) >= _MOST_THREADS:  # threads that ended between the two events
+            self._last.clear()
+        self._last[_ident()] = origin
+
+
+def _unchecked_hash(view: object) -> str | None:
+    whole = view.obj if type(view) is memoryview else None
+    if type(whole) is bytes and len(whole) >= 16 and whole[4] == _UNCHECKED and not any(whole[5:8]):
+        return whole[8:16].hex()
+    return None
+
+
+def namespace_of(frame: FrameType | None, file: str) -> Namespace | None:
+    """Where the code of ``file`` that ``frame`` executes will run; None for code that is no module's body.
+
+    Code without a real file (``dataclasses``, templates) counts only where a loader runs it.
+    """
+    by_loader = frame is not None and frame.f_code.co_name in _LOADERS
+    if file[:1] == "<" and not by_loader:
+        return None
+    if frame is None:
+        return vars_of(sys.modules.get("__main__"))  # the interpreter runs the program it was given
+    given = frame.f_locals
+    words = given.get("args")
+    if type(words) is tuple and len(words) > 1 and type(words[1]) is dict:  # _call_with_frames_removed(exec, code, it)
+        return words[1]
+    known = [each for each in map(_as_namespace, given.values()) if each is not None]
+    for each in known:
+        if each.get("__file__") == file or origin_of(each) == file:
+            return each
+    return known[0] if by_loader and len(known) == 1 else {}
+
+
+def _as_namespace(value: object) -> Namespace | None:
+    if type(value) is dict:
+        return value if ("__name__" in value and "__builtins__" in value) or "__spec__" in value else None
+    return vars_of(value)
+
+
+def vars_of(module: object) -> Namespace | None:
+    """The namespace of a module, whatever its class does to look-ups: a lazy one must not wake. None for no module."""
+    return _namespace_of(module) if issubclass(type(module), ModuleType) else None
+
+
+def spec_of(namespace: Namespace) -> ModuleSpec | None:
+    """Its spec, where it is a plain one."""
+    spec = namespace.get("__spec__")
+    return spec if type(spec) is ModuleSpec else None
+
+
+def origin_of(namespace: Namespace) -> str | None:
+    """Where it was loaded from, as its spec says."""
+    spec = spec_of(namespace)
+    return spec.origin if spec is not None and type(spec.origin) is str else None
