@@ -22,6 +22,11 @@ class Cell(NamedTuple):
         """``mcp`` or ``fastmcp``: where the server class comes from."""
         return self.packages[0].partition("=")[0]
 
+    @property
+    def on_mcp_2(self) -> bool:
+        """Whether the SDK below is mcp 2.x."""
+        return self.packages[0].startswith(("mcp==2", "fastmcp==4"))
+
 
 MCP_1_9 = ("mcp==1.9.4", "pydantic<2.12")  # it uses a name that pydantic has removed since
 FASTMCP_2 = ("fastmcp==2.14.7", "mcp<2")

@@ -1,7 +1,7 @@
 """Run inside an environment with the sensor and fastmcp: background tasks, observed as a sensor would.
 
 Each call of ``slow`` opens a file that does not exist, ``/nonexistent/NUMBER/...``, when its task runs. Prints one JSON
-list ``[number, method, tool, span id, ended]`` a line, of the request that was current then.
+list ``[number, method, tool, span id]`` a line, of the request that was current then.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if hasattr(server, "add_extension"):
 def audit(event: str, args: tuple[Any, ...]) -> None:
     if event == "open" and str(args[0]).startswith("/nonexistent/"):
         span = _attribution.current()
-        owner = (span.method, span.tool, span.span_id, span.ended) if span is not None else ()
+        owner = (span.method, span.tool, span.span_id) if span is not None else ()
         seen.append((int(str(args[0]).split("/")[2]), *owner))
 
 

@@ -34,16 +34,16 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from bluerock_hooks import _guard
-from bluerock_hooks.events import Request, Span
+from bluerock_hooks.events import Span
 from bluerock_hooks.hooks import _attribution
 
-spans = [Span("tools/call", Request(method=f"call {number}"), 0) for number in range(3)]
+spans = [Span("tools/call", f"call {number}", None, None, "", None, 0) for number in range(3)]
 found = []
 
 
 def look() -> None:
     span = _attribution.current()
-    found.append(span.request.method if span is not None else None)
+    found.append(span.tool if span is not None else None)
 
 
 with ThreadPoolExecutor(2) as pool:

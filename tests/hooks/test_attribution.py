@@ -75,7 +75,7 @@ def test_a_background_task_belongs_to_the_request_that_queued_it(
         if event["method"] == "tools/call"
     }
     rows = sorted(map(json.loads, done.stdout.splitlines()))
-    assert rows == [*([number, "tools/call", "slow", calls[number], True] for number in range(10)), [10]]
+    assert rows == [*([number, "tools/call", "slow", calls[number]] for number in range(10)), [10]]
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -119,3 +119,19 @@ def test_replaced_threads_and_other_interpreters_work_as_ever(
     each = [f"call {number}" for number in (0, 0, 1, 1, 2, 2)]
     assert done.stdout == f"{[*each, None, None, None]} 0\n"
     assert not done.stderr
+
+
+@pytest.mark.parametrize("sdk", ["mcp==2.3.0", pytest.param("mcp==2.0.0", marks=pytest.mark.stress)])
+def test_what_the_sdk_asks_itself_before_a_call_is_part_of_the_call(
+    sdk: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    done = peer_venv("3.11", sdk, "uvicorn").run("python", HERE / "_phantom.py", env=sensor_env)
+    spans = {
+        event["method"]: event["context"]["mcp"]["span_id"]
+        for event in named(read_spool(spool), "server_received_request")
+    }
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        ["list", "tools/list", spans["tools/list"], False],
+        ["list", "tools/call", spans["tools/call"], False],
+        ["call", "tools/call", spans["tools/call"], False],
+    ]

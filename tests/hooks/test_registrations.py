@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _cells import CELLS, FASTMCP_2, Cell
+from _cells import CELLS, FASTMCP_2, MCP_1_9, Cell
 from _peers import EXAMPLES, Peer, named, read_spool
 from _serving import started
 
@@ -43,7 +43,15 @@ def test_what_is_registered_and_what_is_listed_is_told_once_with_the_digest_that
     said = json.loads(done.stdout)
     first, second = ([told(one) for one in said[part]] for part in ("first", "second"))
     assert len(first) == len({*first}) >= 8
-    events = named(read_spool(spool), "python_mcp_server_add")
+    lines = read_spool(spool)
+    events = named(lines, "python_mcp_server_add")
+
+    # One event a server object, with what is on top of the SDK.
+    servers = [event["server"] for event in named(lines, "python_mcp_server_init")]
+    assert [server["name"] for server in servers] == ["child", "catalogue"][cell.package == "mcp" :]
+    framework = cell.packages[0].replace("==", " ") if cell.package == "fastmcp" else None
+    assert {server.get("framework") for server in servers} == {framework}
+    assert {server["sdk"] for server in servers} == {"2" if cell.on_mcp_2 else "1"}
 
     registered = [recorded(event) for event in events if event["learned"] == "registered"]
     names = ["constructed", "plain", "changing", "replaced", "grow", "grown", "replaced", "res://fixed"]
@@ -61,16 +69,16 @@ def test_what_is_registered_and_what_is_listed_is_told_once_with_the_digest_that
     # The server tells in lists only what no registration has told: the change behind its back, and what is mounted.
     server = [recorded(event) for event in events if event["source"] == "server" and event["learned"] == "listed"]
     assert sorted(server) == sorted({*first, *second} - {*registered})
-    assert {name for _, name, _ in server} == {"sub_changing" if cell.package == "fastmcp" else "changing"}
+    changing = "sub_changing" if cell.package == "fastmcp" else "changing"
+    # Before 1.14 the SDK's lists have no MIME type of a template.
+    assert {name for _, name, _ in server} == {changing, *(["res://shaped/{name}"] if cell.packages == MCP_1_9 else [])}
 
     # A definition that changed says what it replaces.
     changes = {}
     for event in events:
-        if "replaces" in event:
+        if "replaces" in event and event["element"]["type"] == "tool":
             changes[event["source"], event["element"]["name"]] = event
-    assert set(changes) == {
-        (side, name) for side in ("client", "server") for name in ("replaced", *{n for _, n, _ in server})
-    }
+    assert set(changes) == {(side, name) for side in ("client", "server") for name in ("replaced", changing)}
     for event in changes.values():
         kind, name, sha256 = recorded(event)
         assert (kind, name, event["replaces"]) in first
@@ -197,3 +205,27 @@ def test_over_http_where_each_request_is_a_connection_nothing_is_told_twice(
     assert {event["learned"] for event in events if event["source"] == "server"} == {"registered"}
     # Two client processes: each tells what it was told.
     assert sorted(by_side["client"]) == sorted([*{*by_side["client"]}] * 2)
+
+
+@pytest.mark.parametrize("package", ["mcp==2.3.0", pytest.param("fastmcp==4.1.6", marks=pytest.mark.stress)])
+def test_where_no_registration_can_be_seen_the_lists_still_tell_and_the_loss_is_known(
+    package: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    name = package.partition("=")[0]
+    done = peer_venv("3.11", package).run("python", HERE / "_absent.py", name, "auto", env=sensor_env)
+    said = json.loads(done.stdout)
+    everything = sorted({told(one) for part in ("first", "second") for one in said[part]})
+    events = read_spool(spool)
+    added = named(events, "python_mcp_server_add")
+    assert {event["learned"] for event in added} == {"listed"}
+    for side in ("server", "client"):
+        assert sorted(recorded(event) for event in added if event["source"] == side) == everything
+    absent = {
+        hook["target"]: hook["feature"]
+        for event in named(events, "sensor_hooks")
+        for hook in event["hooks"]
+        if hook["outcome"] == "absent"
+    }
+    assert absent
+    assert all(target.endswith("_of_a_later_version") for target in absent)
+    assert any("registered" in feature for feature in absent.values())

@@ -110,7 +110,6 @@ class Exchange:
             if answer:
                 return  # refused: in 2026-07-28 only servers answer
             self.heard = True
-            self.connection.wire_method = decoded["method"]
             self.connection.message(decoded, True)
             self._span = self.connection.received(decoded.get("id"))
             return

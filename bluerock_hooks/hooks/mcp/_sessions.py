@@ -66,7 +66,6 @@ class Connection:
         "parties",
         "role",
         "session_id",
-        "wire_method",
         "withdraws",
     )
 
@@ -80,7 +79,6 @@ class Connection:
         self.endpoint = endpoint
         self.role: Role = role
         self.owner_name: Callable[[], str | None] | None = None
-        self.wire_method: str | None = None
         self.withdraws = False
         """A request that this side cancels has ended for it: 2.x waits no longer, 1.x still wants the answer."""
         self.over: dict[int | str | None, Ended] = {}

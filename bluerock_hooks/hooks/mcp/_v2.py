@@ -277,8 +277,9 @@ class Dispatchers:
             span = None
             try:
                 span = self._span(self_, dctx, method)
-                if span is not None:
-                    token = enter(span)
+                # Before a tools/call over HTTP the SDK asks the server's own tools/list, under the id of the call.
+                span.ended = False
+                token = enter(span)
             except Exception as exc:
                 span = None
                 _guard.swallow("mcp.on_request", exc)
@@ -291,15 +292,13 @@ class Dispatchers:
 
         return _on_request
 
-    def _span(self, runner: Any, dctx: Any, method: str) -> Span | None:
+    def _span(self, runner: Any, dctx: Any, method: str) -> Span:
         inner = getattr(dctx, "_inner", dctx)  # the 2026 entries wrap the context to refuse server requests
         connection = connection_of(getattr(inner, "_dispatcher", None)) or _SERVING.get()
         if connection is None:
             return served(self._recording, None, method, dctx.request_id)
         if connection.parties.server is None:
             connection.serves(getattr(getattr(runner, "server", None), "name", None))
-        if connection.wire_method is not None and connection.wire_method != method:
-            return None  # the SDK asks the server's own tools/list before a tools/call: no request of the peer
         return served(self._recording, connection, method, dctx.request_id)
 
 
