@@ -165,7 +165,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("segment_bytes", 16 << 20, parse_bytes, "A segment is sealed at this size."),
     Setting("spool_bytes", 256 << 20, parse_bytes, "The oldest sealed segments go above this sum."),
     Setting("exclude", DARK_PROGRAMS, parse_programs, "Programs (globs on argv[0] or the -m name) that stay dark."),
-    Setting("propagate", False, parse_bool, "Put trace context into outgoing _meta (not yet part of this version)."),
+    Setting("propagate", False, parse_bool, "Put trace context into the _meta of client requests."),
 )
 
 # Variables that are ours but no setting of the file.

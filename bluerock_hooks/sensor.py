@@ -259,7 +259,7 @@ class Sensor:
             self._digest_key,
             self.recorder.emit,
         )
-        self.hooks = McpHooks(self)
+        self.hooks = McpHooks(self, propagate=self.settings.propagate)
         self.hooks.install()
         self.host.expect_requests()
         self._listen()

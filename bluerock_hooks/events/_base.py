@@ -67,6 +67,8 @@ class Span(msgspec.Struct, gc=False):
     cancelled: bool = False
     ended: bool = False
     """The handler has returned: what still happens on its behalf is late."""
+    trace: str | None = None
+    """The ``traceparent`` that the request came with."""
 
     @property
     def request(self) -> Request:

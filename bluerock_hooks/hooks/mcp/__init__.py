@@ -16,6 +16,8 @@ from .. import _threads
 from .._patch import Patch, Patches
 from ._catalog import Catalog
 from ._inventory import Inventory
+from ._messages import WriteTap
+from ._propagation import PropagatingTap
 from ._rejections import Rejections
 from ._sessions import Connection
 from ._targets import memory_target, server_process, stdio_target, url_target
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
 class McpHooks:
     """The MCP family of hooks in this process: ``install()`` and ``undo()``."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, *, propagate: bool = False) -> None:
         self._recording = recording
+        self._write_tap = PropagatingTap if propagate else WriteTap
         self._examined = False
         self.patches = Patches(self._rows(), self._report)
 
@@ -52,8 +55,8 @@ class McpHooks:
         inventory = Inventory(self._recording)
         streams = Streams(self._recording, self._nothing_seen)
         connection = functools.partial(Connection, self._recording, inventory=inventory)
-        v1 = Sessions(self._recording, streams, connection)
-        v2 = Dispatchers(self._recording, streams, connection)
+        v1 = Sessions(self._recording, streams, connection, self._write_tap)
+        v2 = Dispatchers(self._recording, streams, connection, self._write_tap)
         catalog = Catalog(self._recording, inventory, generation)
         refused = Rejections(self._recording)
         return [

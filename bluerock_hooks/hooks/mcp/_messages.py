@@ -65,10 +65,10 @@ class WriteTap(_Tap):
 
 
 def tapped(
-    args: tuple[Any, ...], kwargs: dict[str, Any], connection: Connection
+    args: tuple[Any, ...], kwargs: dict[str, Any], connection: Connection, write_tap: type[WriteTap]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of a session or dispatcher with its first two, ``read_stream`` and ``write_stream``, tapped."""
-    for position, (name, tap) in enumerate((("read_stream", ReadTap), ("write_stream", WriteTap))):
+    for position, (name, tap) in enumerate((("read_stream", ReadTap), ("write_stream", write_tap))):
         stream = argument(args, kwargs, position, name)
         if stream is not None:
             args, kwargs = replaced(args, kwargs, position, name, tap(stream, connection))

@@ -123,6 +123,17 @@ class Connection:
         """The answer with this id, or with none (``None``), is to the peer's request of ``span``."""
         self._received[_plain_id(request_id)] = span  # type: ignore[index]
 
+    def number_next(self) -> str:
+        """The span id of the request that passes next, known before it does."""
+        own, span_id = self._new_id, self._new_id()
+
+        def once() -> str:
+            self._new_id = own
+            return span_id
+
+        self._new_id = once
+        return span_id
+
     def record(self, event: Event, span: Span | None = None) -> None:
         """Record an event of this connection that is no message."""
         self._recording.record(event, span)
@@ -227,6 +238,7 @@ class Connection:
                 fill = forms.lines.get(key) or forms.line(key)
                 if fill(encoded, rid, rid, payload):
                     return
+        span.trace = trace_parent
         event = forms.event((0, inbound))
         event.id = plain = _plain_id(request_id)
         event.method = method

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...events import Role, Span
     from .. import Recording
+    from ._messages import WriteTap
     from ._sessions import Connection
     from ._transports import Endpoint, Streams
 
@@ -25,11 +26,16 @@ class Sessions:
     """Replacements for the methods of ``BaseSession`` and ``Server`` that 1.x sends every message through."""
 
     def __init__(
-        self, recording: Recording, streams: Streams, connection: Callable[[Role, Endpoint], Connection]
+        self,
+        recording: Recording,
+        streams: Streams,
+        connection: Callable[[Role, Endpoint], Connection],
+        write_tap: type[WriteTap],
     ) -> None:
         self._recording = recording
         self._streams = streams
         self._new_connection = connection
+        self._write_tap = write_tap
 
     def session_init(self, original: Any) -> Callable[..., None]:
         """``BaseSession.__init__(self, read_stream, write_stream, ...)``: both roles, every transport."""
@@ -38,7 +44,7 @@ class Sessions:
             connection = None
             try:
                 connection = self._connection(self_, args, kwargs)
-                args, kwargs = tapped(args, kwargs, connection)
+                args, kwargs = tapped(args, kwargs, connection, self._write_tap)
             except Exception as exc:
                 connection = None
                 _guard.swallow("mcp.session_init", exc)

@@ -12,6 +12,7 @@ from .._patch import argument, replaced
 from ._endings import CONNECTION_CLOSED, REQUEST_TIMEOUT, end_of, ended, is_cancellation
 from ._exchange import Exchange
 from ._messages import connection_of, tapped
+from ._propagation import PropagatingTap, propagating
 from ._rejections import watched
 from ._sessions import CANCELLED, served
 from ._transports import Endpoint
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ...events import Role, Span
     from .. import Recording
+    from ._messages import WriteTap
     from ._sessions import Connection
     from ._transports import Streams
 
@@ -32,11 +34,16 @@ class Dispatchers:
     """Replacements for what the 2.x SDK sends its messages through."""
 
     def __init__(
-        self, recording: Recording, streams: Streams, connection: Callable[[Role, Endpoint], Connection]
+        self,
+        recording: Recording,
+        streams: Streams,
+        connection: Callable[[Role, Endpoint], Connection],
+        write_tap: type[WriteTap],
     ) -> None:
         self._recording = recording
         self._streams = streams
         self._new_connection = connection
+        self._write_tap = write_tap
         self._direct: dict[int, Connection] = {}
 
     # -- streams: stdio, SSE, HTTP of 2025, memory, and the client side of HTTP of 2026-07-28
@@ -53,7 +60,7 @@ class Dispatchers:
                 # Only clients write before run(), which settles the role.
                 connection = endpoint.connection = self._new_connection("client", endpoint)
                 connection.withdraws = True
-                args, kwargs = tapped(args, kwargs, connection)
+                args, kwargs = tapped(args, kwargs, connection, self._write_tap)
                 connection.session_from(lambda: self._streams.http_session(write))
             except Exception as exc:
                 _guard.swallow("mcp.dispatcher_init", exc)
@@ -225,6 +232,8 @@ class Dispatchers:
                 connection.message({"id": request_id, "result": result}, True)
             return result
 
+        if issubclass(self._write_tap, PropagatingTap):
+            return propagating(send_raw_request, self._direct_connection)
         return send_raw_request
 
     def _direct_connection(self, dispatcher: Any, role: Any = None) -> Connection:
