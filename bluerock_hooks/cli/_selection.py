@@ -85,9 +85,10 @@ def open_spool(directory: str | None) -> Spool:
 
 
 class Selection:
-    """The filters of one command line."""
+    """The filters of one command line. ``plain``: for people, who did not ask for each of a thousand imports."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, *, plain: bool = False) -> None:
+        self._plain = plain
         self._events: list[str] | None = options.event
         self._pids: list[int] | None = options.pid
         self._tools: list[str] | None = options.tool
@@ -98,6 +99,8 @@ class Selection:
 
     def matches(self, stored: StoredEvent) -> bool:
         """Does every filter let it pass?"""
+        if self._plain and self._events is None and _routine(stored):
+            return False
         event = stored.event
         request = member(event, "context", "mcp")
         return (
@@ -112,6 +115,22 @@ class Selection:
                 self._sessions, (event.get("session_id"), event.get("connection_id"), member(request, "session_id"))
             )
         )
+
+
+_REMARKABLE = ("pyc", "kept", "shadows_stdlib")
+
+
+def _routine(stored: StoredEvent) -> bool:
+    """An import with which all is well: `imports` sums them up."""
+    if stored.name in ("python_package", "python_import_stdlib"):
+        return True
+    event = stored.event
+    return (
+        stored.name == "python_import"
+        and event.get("record") != "mismatch"
+        and member(event, "context", "mcp") is None
+        and not any(name in event for name in _REMARKABLE)
+    )
 
 
 def _any(patterns: list[str] | None, values: tuple[Any, ...]) -> bool:

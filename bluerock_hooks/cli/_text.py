@@ -285,6 +285,17 @@ def _session(event: dict[str, Any]) -> list[Piece]:
     return found + _labelled("unanswered", event.get("unanswered")) + _duration(event.get("duration_ms"))
 
 
+def _import(event: dict[str, Any]) -> list[Piece]:
+    """``mcp.server 2.3.0 match``; what is wrong with a module, and its file then."""
+    found = _word(event.get("fullname"), "strong") + _word(event.get("how")) + _word(event.get("version"))
+    verdict = event.get("record")
+    found += _word(verdict, "bad" if verdict == "mismatch" else "good" if verdict == "match" else "dim")
+    wrong = [name for name in ("pyc", "shadows_stdlib") if event.get(name)]
+    wrong += ["not kept"] if event.get("kept") is False else []
+    found += _word(" ".join(wrong) or None, "bad")
+    return found + _word(event.get("file"), "dim")
+
+
 def _connect(event: dict[str, Any]) -> list[Piece]:
     server = event.get("server")
     command, args = member(server, "command"), member(server, "args")
@@ -322,6 +333,7 @@ def _cause(event: dict[str, Any]) -> list[Piece]:
 
 GISTS: dict[str, Gist] = {
     "python_events_dropped": _trouble,
+    "python_import": _import,
     "python_internal_exception": _trouble,
     "python_mcp_client_connect": _connect,
     "python_mcp_event": _message,

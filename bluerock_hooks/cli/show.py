@@ -26,7 +26,7 @@ def main(args: list[str], prog: str) -> int:
     if not os.path.isdir(spool.path):
         raise SpoolError(f"nothing is recorded yet: there is no {spool.path}", "`bluerock-hooks run SCRIPT` records")
     snapshot = Snapshot(spool)
-    selection = Selection(options)
+    selection = Selection(options, plain=not options.json)
     lines = writer(date=options.date, raw=options.json)
     matching: Iterable[StoredEvent] = filter(selection.matches, snapshot.events(selection.since_ns))
     if options.limit is not None:

@@ -19,7 +19,7 @@ def main(args: list[str], prog: str) -> int:
     """Follow until Ctrl-C, or for as long as told."""
     options = _parser(prog).parse_args(args)
     spool = open_spool(options.spool)
-    selection = Selection(options)
+    selection = Selection(options, plain=not options.json)
     lines = writer(date=options.date, raw=options.json)
     # A spool that is not there yet is empty: whoever follows may be first.
     snapshot = Snapshot(spool)

@@ -67,7 +67,9 @@ MAY_IMPORT: dict[int, set[int]] = {
 DEPENDENCIES: dict[str, tuple[str, ...]] = {
     "wrapt": ("hooks._patch",),
     "msgspec": ("events", "redact", "encode", "hooks", "sensor", "reader", "cli"),
-    "importlib_metadata": ("reader", "cli", "distributions"),
+    "importlib_metadata": ("reader", "cli"),
+    "cyclonedx": ("cli._sbom",),
+    "packageurl": ("cli._sbom",),
 }
 
 
