@@ -5,6 +5,8 @@ from __future__ import annotations
 from . import _stdlib
 
 _second = (-1, "")  # the last one that was asked for, and its text: events come in bursts
+_MOST_THREADS = 64  # of a process that are looked at
+_HALF_A_PAGE = 2048
 
 
 def utc_text(ns: int) -> str:
@@ -36,6 +38,11 @@ def process_ticks(pid: int) -> tuple[int, int]:
         return 0, 0
 
 
+def children_of_thread() -> frozenset[bytes]:
+    """Pids of the children that this thread has made; empty where the kernel keeps no such list."""
+    return frozenset(_read("/proc/thread-self/children"))
+
+
 def start_tick(pid: int) -> int:
     """Start tick of a child, also of one that has ended and whose status nobody has asked for; 0 where unknown."""
     try:
@@ -44,30 +51,55 @@ def start_tick(pid: int) -> int:
         return 0
 
 
-def _stat(pid: int) -> list[bytes]:
-    """``/proc/<pid>/stat`` from the state on, the third field of proc(5); empty where it cannot be read."""
-    try:
-        fd = _stdlib.open_fd(f"/proc/{pid}/stat", 0x80000)  # O_RDONLY | O_CLOEXEC
-    except OSError:
-        return []
-    try:
-        text = _stdlib.read_fd(fd, 4096)
-    except OSError:
-        return []
-    finally:
-        _stdlib.close_fd(fd)
-    # The command name may hold spaces and parentheses: fields are counted from the last ")".
-    return text[text.rfind(b")") + 2 :].split()
+def ancestors(pid: int, limit: int = 16) -> list[tuple[int, int, int]]:
+    """``(pid, start tick, thread)`` of the parents of ``pid``, nearest first, at most ``limit``.
 
-
-def ancestors(pid: int, limit: int = 16) -> list[tuple[int, int]]:
-    """``(pid, start tick)`` of the parents of ``pid``, nearest first, at most ``limit``."""
-    chain: list[tuple[int, int]] = []
-    parent = process_ticks(pid)[0]
+    ``thread`` is the kernel's id of the thread that made the process before it in the list (a parent that waits in
+    ``os.system`` does not know the pid of what it waits for); 0 where there is only one, or that cannot be seen.
+    """
+    chain: list[tuple[int, int, int]] = []
+    child, parent = pid, process_ticks(pid)[0]
     while parent > 0 and len(chain) < limit:
         grandparent, start = process_ticks(parent)
         if not start:
             break
-        chain.append((parent, start))
-        parent = grandparent
+        chain.append((parent, start, _maker(parent, child)))
+        child, parent = parent, grandparent
     return chain
+
+
+def _maker(parent: int, child: int) -> int:
+    """The thread of ``parent`` that made ``child``."""
+    try:
+        threads = _stdlib.listdir(f"/proc/{parent}/task")
+    except OSError:
+        return 0
+    if not 1 < len(threads) <= _MOST_THREADS:
+        return 0
+    name = str(child).encode()
+    return next((int(thread) for thread in threads if name in _read(f"/proc/{parent}/task/{thread}/children")), 0)
+
+
+def _stat(pid: int) -> list[bytes]:
+    """``/proc/<pid>/stat`` from the state on, the third field of proc(5); empty where it cannot be read."""
+    text = b" ".join(_read(f"/proc/{pid}/stat"))
+    # The command name may hold spaces and parentheses: fields are counted from the last ")".
+    return text[text.rfind(b")") + 2 :].split()
+
+
+def _read(path: str) -> list[bytes]:
+    """The words of a file of ``/proc``; empty where it cannot be read."""
+    try:
+        fd = _stdlib.open_fd(path, 0x80000)  # O_RDONLY | O_CLOEXEC
+    except OSError:
+        return []
+    try:
+        text = block = _stdlib.read_fd(fd, 65536)
+        while len(block) > _HALF_A_PAGE:  # /proc gives a page at a time
+            block = _stdlib.read_fd(fd, 65536)
+            text += block
+        return text.split()
+    except OSError:
+        return []
+    finally:
+        _stdlib.close_fd(fd)

@@ -19,7 +19,7 @@ from .ring import _forkpage, _layout, any_serving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import TypeVar
 
     from .drain._outside import Notices
@@ -338,8 +338,8 @@ class Recorder:
         """This process is about to start another one on behalf of a request: its sensor will look for that."""
         self._drain.serving()
 
-    def descends_from_serving(self, ancestors: list[tuple[int, int]]) -> bool:
-        """Was this process, or one of those it descends from, started on behalf of a request?"""
+    def descends_from_serving(self, ancestors: Mapping[int, int]) -> bool:
+        """Was this process, or one that it descends from, started on behalf of a request? Ticks by pid."""
         try:
             with self.spool.rings_directory() as directory:
                 return any_serving(directory, ancestors)

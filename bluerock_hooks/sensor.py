@@ -221,7 +221,7 @@ class Sensor:
             self.recorder.emit(self.envelope.line("sensor_shutdown", "sensor_lifecycle", fields))
 
     def _serves(self) -> bool:
-        return self.recorder.descends_from_serving(_clock.ancestors(self.envelope.pid))
+        return self.recorder.descends_from_serving({pid: tick for pid, tick, _ in _clock.ancestors(self.envelope.pid)})
 
     # -- the audit hook
 
@@ -289,7 +289,10 @@ class Sensor:
             "cwd": _cwd(),
             "ppid": ppid or _stdlib.getppid(),
             "start": started or None,
-            "ancestors": [{"pid": parent, "start": tick} for parent, tick in _clock.ancestors(pid)],
+            "ancestors": [
+                {"pid": parent, "start": tick, "thread": thread or None}
+                for parent, tick, thread in _clock.ancestors(pid)
+            ],
             "forked": self._forked or None,
             "activation": self.activation,
             "spool": settings.spool_dir,

@@ -22,11 +22,13 @@ class HookOutcome(msgspec.Struct, omit_defaults=True):
     detail: str | None = None
 
 
-class Ancestor(msgspec.Struct):
+class Ancestor(msgspec.Struct, omit_defaults=True):
     """A parent process, named by pid and start tick."""
 
     pid: int
     start: int
+    thread: int | None = None
+    """Where it has several: kernel id of the thread that started the process before it in the list."""
 
 
 class StartupFile(msgspec.Struct, omit_defaults=True):

@@ -12,7 +12,7 @@ from ._owner import boot_id, since_boot_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from ._directory import Directory
 
@@ -120,9 +120,8 @@ def read_ring(path: str, directory: Directory | None = None, *, records: bool = 
         _stdlib.close_fd(fd)
 
 
-def any_serving(directory: Directory, owners: Iterable[tuple[int, int]]) -> bool:
-    """Has one of these processes, named by pid and start tick, started a process on behalf of a request? OSError."""
-    ticks = dict(owners)
+def any_serving(directory: Directory, ticks: Mapping[int, int]) -> bool:
+    """Has one of these processes, start ticks by pid, started a process on behalf of a request? OSError."""
     for name in directory.names():
         pid = name.partition("-")[0]
         if name.endswith(RING) and pid.isdigit() and int(pid) in ticks:

@@ -8,6 +8,7 @@ import sys
 import time
 from datetime import datetime, timezone
 
+from _peers import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,5 +51,33 @@ def test_ancestors_are_nearest_first_and_end() -> None:
     assert chain[0][0] == os.getppid()
     assert len(chain) <= 16
     assert len(_clock.ancestors(os.getpid(), limit=1)) == 1
-    starts = [start for _, start in chain]
+    starts = [start for _, start, _ in chain]
     assert starts == sorted(starts, reverse=True)
+
+
+def test_the_thread_that_started_a_process_is_named_where_there_are_several() -> None:
+    code = """
+import os, sys, threading
+sys.path.insert(0, sys.argv[1])
+from bluerock_hooks import _clock
+show = f"import sys; sys.path.insert(0, {sys.argv[1]!r}); from bluerock_hooks import _clock; import os; "
+show += "print(_clock.ancestors(os.getpid(), 1)[0][2], flush=True)"
+def run():
+    print(threading.get_native_id(), flush=True)
+    os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", show])
+run()
+thread = threading.Thread(target=run); thread.start(); thread.join()
+"""
+    done = subprocess.run([sys.executable, "-S", "-c", code, str(ROOT)], capture_output=True, text=True, check=True)
+    main, alone, thread, told = map(int, done.stdout.split())
+    assert (alone, told) == (0, thread)
+    assert thread != main
+
+
+def test_the_children_of_a_thread() -> None:
+    before = _clock.children_of_thread()
+    with subprocess.Popen(["sleep", "60"]) as child:
+        assert _clock.children_of_thread() - before == {str(child.pid).encode()}
+        assert _clock.start_tick(child.pid) > 0
+        child.kill()
+    assert _clock.start_tick(child.pid) == 0

@@ -153,7 +153,7 @@ class Launches:
         """This thread is about to fork."""
         launch, _ = self.join(api)
         if launch is not None:
-            launch.known_children = _children_of_thread()
+            launch.known_children = _clock.children_of_thread()
 
     def before_fork(self) -> None:
         """Nothing: ``forking`` was called where the fork is one that counts."""
@@ -165,7 +165,7 @@ class Launches:
             if launch is None or launch.known_children is None:
                 return  # subprocess forks for a preexec_fn
             self._leave(launch)
-            children, known = _children_of_thread(), launch.known_children
+            children, known = _clock.children_of_thread(), launch.known_children
             launch.known_children = None
             new = children - known
             if launch.api == FORKSERVER:
@@ -185,19 +185,3 @@ class Launches:
 
     def started(self) -> None:
         """Nothing: the child's events speak for it."""
-
-
-def _children_of_thread() -> frozenset[bytes]:
-    """Pids of the children that this thread has made; empty where the kernel keeps no such list."""
-    try:
-        fd = _stdlib.open_fd("/proc/thread-self/children", 0x80000)  # O_RDONLY | O_CLOEXEC
-    except OSError as exc:
-        _guard.give_back(exc)
-        return frozenset()
-    try:
-        return frozenset(_stdlib.read_fd(fd, 1 << 20).split())
-    except OSError as exc:
-        _guard.give_back(exc)
-        return frozenset()
-    finally:
-        _stdlib.close_fd(fd)
