@@ -106,12 +106,12 @@ class Sensor:
         # First registered, last run: what others do at exit is recorded, and nothing of ours outlives the interpreter.
         atexit.register(self.close)
         self.audit = Audit(self.recorder.inside)
+        self.host = HostHooks(self, settings, self.audit)
         if settings.imports != "off":
             self._watch_imports()
         if not self.recorder.open():
             self.reason = "no ring could be made"
             return False
-        self.host = HostHooks(self, settings, self.audit)
         self.host.install(serves=self._serves)
         self._listen()
         if settings.mcp:
