@@ -8,6 +8,7 @@ was replaced, and the description of one was changed behind the server's back.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import sys
@@ -83,9 +84,19 @@ else:
     server = Server("catalogue", tools=[Tool.from_function(constructed)])
 
 try:
-    from mcp_types import ToolAnnotations
+    import mcp_types as types
 except ImportError:
-    from mcp.types import ToolAnnotations
+    from mcp import types
+
+
+def known(method: Any, **options: Any) -> dict[str, Any]:
+    """Those of the options that this version takes."""
+    return {name: value for name, value in options.items() if name in inspect.signature(method).parameters}
+
+
+ICONS = [types.Icon(src="data:image/png;base64,AAAA")] if hasattr(types, "Icon") else []
+MORE = {"title": "For people", "icons": ICONS, "meta": {"theirs": 1}}
+AUDIENCE = types.Annotations(audience=["user"], priority=0.5)
 
 
 def add(function: Any, **options: Any) -> Any:
@@ -95,12 +106,13 @@ def add(function: Any, **options: Any) -> Any:
     return server.add_tool(function, **options)
 
 
-server.tool(annotations=ToolAnnotations(title="Plain", readOnlyHint=True))(plain)
+server.tool(annotations=types.ToolAnnotations(title="Plain", readOnlyHint=True), **known(server.tool, **MORE))(plain)
 add(changing)
 add(replaced)
-server.resource("res://fixed", mime_type="text/plain")(fixed)
-server.resource("res://shaped/{name}")(shaped)
-server.prompt()(asked)
+described = known(server.resource, annotations=AUDIENCE, **MORE)
+server.resource("res://fixed", mime_type="text/plain", **described)(fixed)
+server.resource("res://shaped/{name}", **described)(shaped)
+server.prompt(**known(server.prompt, **MORE))(asked)
 
 
 @server.tool()

@@ -37,7 +37,7 @@ TARGETS: dict[str, tuple[Any, str]] = {
     "opened": (_transports.Streams, "opened"),
     "registered": (_catalog.Catalog, "_add"),
     "constructed": (_catalog.Catalog, "_contents"),
-    "listed": (_inventory.Inventory, "_digests"),
+    "listed": (_inventory.Inventory, "_note"),
     "request-1": (_v1.Sessions, "_span"),
     "request-2": (_v2.Dispatchers, "_span"),
     "direct": (_v2.Dispatchers, "_direct_connection"),

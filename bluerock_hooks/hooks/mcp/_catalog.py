@@ -25,11 +25,17 @@ if TYPE_CHECKING:
 
 _FRAMEWORK = "fastmcp"
 
-_TOOL, _RESOURCE, _TEMPLATE, _PROMPT = official("tool"), official("resource"), official("template"), official("prompt")
+# Holders of both SDKs, and of fastmcp 2 save for the module of the last: (module, method, what it registers)
+_MANAGERS: tuple[tuple[str, str, ElementType], ...] = (
+    ("tools.tool_manager", "ToolManager.add_tool", "tool"),
+    ("resources.resource_manager", "ResourceManager.add_resource", "resource"),
+    ("resources.resource_manager", "ResourceManager.add_template", "template"),
+    ("prompts.manager", "PromptManager.add_prompt", "prompt"),
+)
 _OFFICIAL: Tables = {
-    "_tool_manager": (("_tools", _TOOL),),
-    "_resource_manager": (("_resources", _RESOURCE), ("_templates", _TEMPLATE)),
-    "_prompt_manager": (("_prompts", _PROMPT),),
+    "_tool_manager": (("_tools", official("tool")),),
+    "_resource_manager": (("_resources", official("resource")), ("_templates", official("template"))),
+    "_prompt_manager": (("_prompts", official("prompt")),),
 }
 _FASTMCP: Tables = {
     "_tool_manager": (("_tools", keyed),),
@@ -86,25 +92,14 @@ class Catalog:
             Patch(f"{v2}.server", "MCPServer.__init__", constructed(_OFFICIAL), sees=made, sdk="2"),
             Patch(f"{fast}.server.server", "FastMCP.__init__", constructed(_FASTMCP), sees=made, sdk="12"),
             *(
-                row
+                Patch(f"{package}.{module}", method, added(official(kind)), sees=f"registered {kind}s", sdk=sdk)
                 for package, sdk in ((v1, "1"), (v2, "2"))
-                for row in (
-                    Patch(f"{package}.tools.tool_manager", "ToolManager.add_tool", added(_TOOL),
-                          sees="registered tools", sdk=sdk),
-                    Patch(f"{package}.resources.resource_manager", "ResourceManager.add_resource", added(_RESOURCE),
-                          sees="registered resources", sdk=sdk),
-                    Patch(f"{package}.resources.resource_manager", "ResourceManager.add_template", added(_TEMPLATE),
-                          sees="registered templates", sdk=sdk),
-                    Patch(f"{package}.prompts.manager", "PromptManager.add_prompt", added(_PROMPT),
-                          sees="registered prompts", sdk=sdk),
-                )
+                for module, method, kind in _MANAGERS
             ),
-            Patch(f"{fast}.tools.tool_manager", "ToolManager.add_tool", added(keyed),
-                  sees="registered tools", sdk="1"),
-            Patch(f"{fast}.resources.resource_manager", "ResourceManager.add_resource", added(keyed),
-                  sees="registered resources", sdk="1"),
-            Patch(f"{fast}.resources.resource_manager", "ResourceManager.add_template", added(keyed),
-                  sees="registered templates", sdk="1"),
+            *(
+                Patch(f"{fast}.{module}", method, added(keyed), sees=f"registered {kind}s", sdk="1")
+                for module, method, kind in _MANAGERS[:-1]
+            ),
             Patch(f"{fast}.prompts.prompt_manager", "PromptManager.add_prompt", added(keyed),
                   sees="registered prompts", sdk="1"),
             Patch(f"{fast}.server.providers.local_provider.local_provider", "LocalProvider._add_component",

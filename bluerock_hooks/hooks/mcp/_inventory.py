@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ... import _guard
 from ...events import McpServerAdd
@@ -14,12 +14,9 @@ if TYPE_CHECKING:
     from .. import Recording
     from ._sessions import Connection
 
-    # side and server -> kind and name -> digests, the present one last
-    Known = dict[tuple[Role, str], dict[tuple[ElementType, str], list[str]]]
-
-_MAX_SERVERS = 256
-_MAX_ELEMENTS = 4096
-_MAX_DIGESTS = 64
+_MAX_ELEMENTS = 16384
+_MAX_DIGESTS = 4
+_MAX_NAME = 256
 
 
 class Inventory:
@@ -30,66 +27,59 @@ class Inventory:
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
-        self._known: Known = {}
+        # Side, server, kind and name -> digests, the present one last.
+        self._known: dict[tuple[Role, str, ElementType, str], list[str]] = {}
 
     def registered(self, server_name: str | None, kind: ElementType, definition: dict[str, Any]) -> None:
         """Record what code of this process gave to a server."""
         sha256 = _definitions.digest(definition)
-        digests = self._digests("server", server_name or "", kind, definition)
-        event = self._event(kind, definition, sha256, digests, "registered", "server")
-        event.server_name = server_name
+        _, before = self._note("server", server_name or "", kind, definition, sha256)
+        event = McpServerAdd(
+            element=_definitions.element(kind, definition, sha256),
+            learned="registered",
+            source="server",
+            server_name=server_name,
+            replaces=before,
+        )
         self._recording.record(event, current())
 
     def listed(self, connection: Connection, method: str, result: dict[str, Any], span: Span | None) -> None:
         """Record what is new in the result of a list request that passed ``connection``."""
         try:
             server = connection.parties.server
-            scope = server or connection.id
             for kind, definition in _definitions.listed(method, result):
                 sha256 = _definitions.digest(definition)
-                digests = self._digests(connection.role, scope, kind, definition)
-                if sha256 not in digests:
-                    event = self._event(kind, definition, sha256, digests, "listed", connection.role)
-                    event.server_name = server
-                    event.connection_id = connection.id
+                is_new, before = self._note(connection.role, server or connection.id, kind, definition, sha256)
+                if is_new:
+                    event = McpServerAdd(
+                        element=_definitions.element(kind, definition, sha256),
+                        learned="listed",
+                        source=connection.role,
+                        server_name=server,
+                        replaces=before,
+                        connection_id=connection.id,
+                    )
                     self._recording.record(event, span)
         except Exception as exc:
             _guard.swallow("mcp.listed", exc)
 
-    def _event(
-        self,
-        kind: ElementType,
-        definition: dict[str, Any],
-        sha256: str,
-        digests: list[str],
-        learned: Literal["registered", "listed"],
-        side: Role,
-    ) -> McpServerAdd:
+    def _note(
+        self, side: Role, server: str, kind: ElementType, definition: dict[str, Any], sha256: str
+    ) -> tuple[bool, str | None]:
+        """Remember a definition; was it unknown, and which other one was in its place?"""
+        key = side, server, kind, (_definitions.name_of(kind, definition) or "")[:_MAX_NAME]
+        digests = self._known.get(key)
+        if digests is None:
+            if len(self._known) >= _MAX_ELEMENTS:
+                del self._known[next(iter(self._known))]
+            digests = self._known[key] = []
         before = digests[-1] if digests else None
-        if sha256 in digests:
+        if before == sha256:
+            return False, None
+        is_new = sha256 not in digests
+        if not is_new:
             digests.remove(sha256)
         elif len(digests) >= _MAX_DIGESTS:
             del digests[0]
         digests.append(sha256)
-        return McpServerAdd(
-            element=_definitions.element(kind, definition, sha256),
-            learned=learned,
-            source=side,
-            replaces=before if before != sha256 else None,
-        )
-
-    def _digests(self, side: Role, server: str, kind: ElementType, definition: dict[str, Any]) -> list[str]:
-        elements = _room(self._known, (side, server), _MAX_SERVERS, dict)
-        name = _definitions.name_of(kind, definition) or ""
-        digests: list[str] = _room(elements, (kind, name), _MAX_ELEMENTS, list)
-        return digests
-
-
-def _room(table: dict[Any, Any], key: Any, limit: int, make: type) -> Any:
-    """The entry of ``table`` under ``key``, made where there is none; above ``limit`` the oldest goes."""
-    found = table.get(key)
-    if found is None:
-        if len(table) >= limit:
-            del table[next(iter(table))]
-        found = table[key] = make()
-    return found
+        return is_new, before
