@@ -98,3 +98,29 @@ def test_what_the_caller_made_stays_as_it_is_and_a_nested_request_continues_the_
     calls = [event for event in sent if event["context"]["mcp"].get("tool") == "add"]
     traces = [event["trace_parent"][3:35] for event in calls]
     assert traces.count(outer["trace_parent"][3:35]) == 1  # the nested call, and not the one before
+
+
+TRACED = """
+import runpy, sys
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+trace.set_tracer_provider(TracerProvider())
+sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("propagate", ["0", "1"])
+def test_the_trace_of_another_tool_is_recorded_on_both_sides_and_left_alone(
+    propagate: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    peer = peer_venv("3.11", "mcp==2.3.0", "opentelemetry-sdk")
+    env = {**sensor_env, "BLUEROCK_PROPAGATE": propagate}
+    peer.run("python", "-c", TRACED, EXAMPLES / "client.py", env=env)
+    events = read_spool(spool)
+    sent = named(events, "client_send_request")
+    assert len(sent) > 8
+    assert all(event["trace_parent"][36:52] != event["context"]["mcp"]["span_id"] for event in sent)
+    received = named(events, "server_received_request")
+    assert [event["trace_parent"] for event in sent] == [event["trace_parent"] for event in received]
