@@ -184,6 +184,62 @@ def test_what_the_transport_of_2026_refuses_is_recorded(
     assert not named(events, "python_mcp_request_ended")
 
 
+ODD = [
+    b"",
+    b"null",
+    b"7",
+    b'"text"',
+    b"[]",
+    b"{}",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b'{"jsonrpc":"2.0","id":[1],"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":{},"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":true,"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":' + b"9" * 400 + b',"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":"' + b"x" * 4000 + b'","method":"ping"}',
+    b'{"jsonrpc":"2.0","id":1,"method":7}',
+    b'{"jsonrpc":"2.0","id":1,"method":"ping","params":[1,2]}',
+    b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":7}}',
+    b'{"jsonrpc":"2.0","id":1,"error":{"code":"x"}}',
+    b'{"jsonrpc":"2.0","id":null,"result":{}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"\\ud800"}',
+    b'{"jsonrpc":"1.0","id":1,"method":"ping"}',
+]
+
+
+@pytest.mark.parametrize(
+    ("sdk", "headers"),
+    [
+        ("mcp==1.30.0", {}),
+        ("mcp==2.3.0", {}),
+        ("mcp==2.3.0", {"mcp_protocol_version": "2026-07-28", "mcp_method": "ping"}),
+    ],
+)
+def test_no_body_makes_us_stumble(
+    sdk: str,
+    headers: dict[str, str],
+    peer_venv: Callable[..., Peer],
+    sensor_env: dict[str, str],
+    spool: Path,
+    tmp_path: Path,
+) -> None:
+    with serving(peer_venv("3.11", sdk, "uvicorn"), sensor_env, tmp_path / "wire.log", []) as url:
+        client = Client(url)
+        if not headers:
+            assert client("POST", INITIALIZE) == 200
+            headers = {"mcp_session_id": str(client.session)}
+        statuses = [client("POST", body, **headers) for body in ODD]
+    rejections = named(read_spool(spool), REJECTED)  # which fails where our guard swallowed anything
+    refused = [status for status in statuses if status >= 400]
+    assert len(refused) > 12
+    assert {event["body"] for event in rejections} >= {"none", "not_json", "batch", "not_a_message"}
+    if "mcp_session_id" in headers:  # in 2026-07-28 an error that answers its request tells by itself
+        assert [event["status"] for event in rejections] == refused
+
+
 @pytest.mark.parametrize("sdk", ["mcp==1.30.0", "mcp==2.3.0"])
 def test_what_the_message_endpoint_of_an_sse_server_refuses_is_recorded(
     sdk: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path, tmp_path: Path

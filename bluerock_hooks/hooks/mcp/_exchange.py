@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from ... import _guard
 from .._attribution import run
 from ._endings import abandoned
-from ._rejections import is_message, watched
+from ._rejections import NOT_JSON, decode, is_message, watched
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from ...events import Span
     from ._sessions import Connection
 
-_decode = msgspec.json.Decoder().decode
 _MAX_BUFFER = 16 << 20  # a body or SSE event above this is passed on and not looked at
 
 
@@ -100,8 +97,8 @@ class Exchange:
         if not data or len(data) > _MAX_BUFFER:
             return
         try:
-            decoded = _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            decoded = decode(data)
+        except NOT_JSON:
             return
         if not is_message(decoded):
             return  # a batch is refused as a whole

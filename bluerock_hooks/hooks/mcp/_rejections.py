@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from .. import Recording
     from ._exchange import Exchange
 
-_decode = msgspec.json.Decoder().decode
+decode = msgspec.json.Decoder().decode
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: nested as deep as a bomb
+_IDS = (int, str, type(None))
 _MAX_BODY = 16 << 20  # a body above this is refused by every SDK, and is not looked at
 _MAX_ANSWER = 1 << 16
 
@@ -224,8 +226,8 @@ class HttpRequest:
         if not self._complete or self._size > _MAX_BODY:
             return "unread", None, None
         try:
-            decoded = _decode(b"".join(self._body or ()))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            decoded = decode(b"".join(self._body or ()))
+        except NOT_JSON:
             return "not_json", None, None
         if type(decoded) is list:
             return "batch", None, len(decoded)
@@ -238,14 +240,18 @@ def is_message(decoded: object) -> bool:
     """Is this JSON one JSON-RPC message?"""
     if type(decoded) is not dict or decoded.get("jsonrpc") != "2.0":
         return False
-    return type(decoded.get("method")) is str or "result" in decoded or type(decoded.get("error")) is dict
+    if type(decoded.get("id")) not in _IDS:
+        return False
+    if "method" in decoded:
+        return type(decoded["method"]) is str
+    return "result" in decoded or type(decoded.get("error")) is dict
 
 
 def _error(data: bytearray) -> dict[str, Any] | None:
     """The JSON-RPC error that a response body is."""
     try:
-        decoded = _decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        decoded = decode(data)
+    except NOT_JSON:
         return None
     return decoded if is_message(decoded) and type(decoded.get("error")) is dict else None
 
