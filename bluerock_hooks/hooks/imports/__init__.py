@@ -196,11 +196,12 @@ class Imports:
     def _record(
         self, name: str | None, file: str | None, fields: dict[str, object], spec: ModuleSpec | None = None
     ) -> None:
-        if file is not None and file[:1] not in "/<":
-            file = os.path.abspath(file)
-        event: dict[str, object] = {"fullname": name, "file": file, **fields}
-        if name is not None and is_standard_name(name) and not _is_standard(name, file, spec):
-            event["shadows_stdlib"] = True
+        shadows = name is not None and is_standard_name(name) and not _is_standard(name, file, spec)
+        if file is not None and not file.startswith("/"):
+            file = os.path.abspath(file) if file[:1] != "<" else None  # <frozen x>, <in memory>: no file
+        if name is None and file is None:
+            return
+        event: dict[str, object] = {"fullname": name, "file": file, **fields, "shadows_stdlib": shadows or None}
         self._recording.note("python_import", event, _attribution.current())
 
     def new_process(self) -> None:

@@ -61,14 +61,15 @@ class Origins:
         self._remember(Origin("pyc", data, file if type(file) is str else None, pyc_hash))
 
     def source(self, source: object, file: object) -> None:
-        """``compile`` of ``source``, which may be a tree."""
-        if type(file) is str and file[:1] != "<":
+        """``compile`` of ``source``; of a tree without a file's name, most often what was just parsed."""
+        if file is None:
+            parsed = self._last.get(_ident())
+            self._remember(Origin("transformed", None, None if parsed is None else parsed.file))
+        elif type(file) is str and file[:1] != "<":
             if type(source) is bytes:
                 self._remember(Origin("source", source, file))
             elif type(source) is str:
                 self._remember(Origin("source", source.encode("utf-8", "surrogatepass"), file))
-            else:
-                self._remember(Origin("transformed", None, file))
 
     def forget(self) -> None:
         """Code was made of something that nobody showed us."""
