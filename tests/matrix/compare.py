@@ -244,8 +244,13 @@ def _constants(cell: Cell, events: list[dict[str, Any]]) -> list[str]:
     for event in messages:
         if event.get("method") == "tools/call":
             sessions[event["event"].partition("_")[0]].add(event.get("session_id"))
-    stateful = cell.transport == "http" and cell.era == "2025" and "stateless" not in cell.words
-    if sessions["client"] != sessions["server"] or (sessions["client"] != {None}) != stateful:
+    if len(sessions["server"]) != 1:
+        return [*found, f"sessions: {dict(sessions)}"]
+    (served,) = sessions["server"]  # one session, or none: a set of one all the same
+    stateful = cell.transport in ("http", "sse") and cell.era == "2025" and "stateless" not in cell.words
+    # Clients of SSE learn it from 1.23 on.
+    right = {served, None} if cell.transport == "sse" else {served}
+    if (served is not None) != stateful or not sessions["client"] <= right:
         found.append(f"sessions: {dict(sessions)}")
     connects = [event["server"] for event in named(events, "python_mcp_client_connect")]
     known = {"stdio": {"command", "args"}, "memory": set()}.get(cell.transport, {"url", "auth"})

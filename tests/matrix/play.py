@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .cells import Cell
 
 STAGE = Path(__file__).with_name("stage")
+PATIENCE = 300  # seconds a client may take on a busy machine
 
 
 class Played(NamedTuple):
@@ -64,7 +65,7 @@ def _run(
             "asks": cell.asks,
             "raw": cell.transport in ("memory", "stdio", "websocket") and not cell.direct,
         }
-        done = peer.run("python", STAGE / "talk.py", json.dumps(script), env=env)
+        done = peer.run("python", STAGE / "talk.py", json.dumps(script), env=env, timeout=PATIENCE)
     return done.stdout, done.stderr, messages_of_tee(log)
 
 
