@@ -13,6 +13,7 @@ import msgspec
 from .. import _guard
 from .._envelope import ORIGIN, SCHEMA, SENSOR_ID
 from ..events import Context, CutEvent, Event, Line, McpMessage, Meta, Process, Request, Span
+from ..redact import settled
 from ._form import Filler, Hole, cut, time_hole
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ class Encoder:
         self._filler = Filler(envelope, emit)
         self._digest_key = digest_key
         self._encode = msgspec.json.Encoder().encode
-        self.params = self._payload(redactor.params, redactor.params_settled)
+        self.params = self._payload(redactor.params, redactor.quick_params)
         """``params`` of a message as JSON that may be recorded; None where only ``line`` can tell what is kept."""
-        self.result = self._payload(redactor.result, redactor.results_settled)
+        self.result = self._payload(redactor.result, redactor.quick_results)
         self._plans: dict[type, Plan] = {}
         self._process = Process(envelope.pid)
 
@@ -90,18 +91,21 @@ class Encoder:
 
     # -- the quick way, for messages
 
-    def _payload(self, keep: Callable[[Any], Any], settled: Callable[[Any], bool]) -> Payload:
+    def _payload(self, keep: Callable[[Any], Any], quick: bool) -> Payload:
         encode, room = self._encode, self._limit - _BESIDE
 
         def payload(value: object) -> bytes | None:
             try:
-                if settled(value):
+                if quick and type(value) is dict and settled(value):
                     data = encode(value)
                 else:
                     kept = keep(value)
                     if kept is None:
                         return None
                     data = encode(kept)
+            except OverflowError as exc:  # a number of more than 64 bits
+                _guard.give_back(exc)
+                return None
             except Exception as exc:
                 _guard.swallow("encode", exc)
                 return None

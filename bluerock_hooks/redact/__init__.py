@@ -3,8 +3,8 @@
 It runs before anything reaches the ring, so that a core dump of the process's mapping holds nothing that a log may not
 hold. First a string is cut, then what is left is searched; a token that the cut halves goes with the cut.
 
-Two tiers. ``_clean`` answers "small, and nothing here to change" for the everyday payload in about a microsecond, and
-the host's own object is passed on as it is. Everything else is walked by ``_walk``, which asks ``_scrub`` about text
+Two tiers. ``settled`` answers "small, and nothing here to change" for the everyday payload in about a microsecond, and
+the host's own object is encoded as it is. Everything else is walked by ``_walk``, which asks ``_scrub`` about text
 and ``_patterns`` about names, builds a copy only where something changes, and never changes its input.
 """
 
@@ -14,14 +14,14 @@ import re
 from itertools import islice
 
 from .. import _guard
-from ._clean import ROOM, SHORT, SMALL, admit, clean, settled, small
+from ._clean import ROOM, SHORT, SMALL, admit, clean, settled
 from ._patterns import KEEP, MARK, PLAIN, URL_NAMES, WEAK, name_verdict
 from ._walk import Walk, foreign, is_same
 
+__all__ = ["Redactor", "settled"]
+
 UNREADABLE = "[unreadable]"
 
-_REQUEST = ("id", "method", "params")
-_RESPONSE = ("id", "result")
 _MEMBERS = frozenset(("jsonrpc", "id", "method", "params", "result", "error", "code", "message", "data"))
 
 _DELIMITER = re.compile(r"([?&;#])")
@@ -40,11 +40,9 @@ class Redactor:
         "_full",
         "_limits",
         "_params",
-        "_quick_params",
-        "_quick_results",
         "_results",
-        "params_settled",
-        "results_settled",
+        "quick_params",
+        "quick_results",
     )
 
     def __init__(
@@ -61,24 +59,16 @@ class Redactor:
         self._limits = (max_text, max_items, max_depth, limit)
         self._full = (limit, limit, 64, limit)
         roomy = max_text >= SHORT and max_items >= SMALL and max_depth >= ROOM and limit >= 65536
-        self._quick_params = roomy and payloads in ("redacted", "full")
-        self._quick_results = roomy and results in ("redacted", "full")
-        self.params_settled = small if self._quick_params else _never
-        """Is this ``params``, at one look, already what may be kept of it? False means: ask ``params``."""
-        self.results_settled = small if self._quick_results else _never
+        self.quick_params = roomy and payloads in ("redacted", "full")
+        """May ``params`` that are ``settled`` be recorded as they are?"""
+        self.quick_results = roomy and results in ("redacted", "full")
 
     def params(self, value: object) -> object:
         """The ``params`` of a message, or any of their members, by the ``payloads`` policy."""
-        kind = type(value)
-        if (kind is dict or kind is list) and self._quick_params and settled(value, ROOM):
-            return value
         return self._apply(self._params, value)
 
     def result(self, value: object) -> object:
         """The ``result`` of a message by the ``results`` policy."""
-        kind = type(value)
-        if (kind is dict or kind is list) and self._quick_results and settled(value, ROOM):
-            return value
         return self._apply(self._results, value)
 
     def _apply(self, policy: str, value: object) -> object:
@@ -95,19 +85,6 @@ class Redactor:
     def message(self, message: dict[str, object]) -> dict[str, object]:
         """A JSON-RPC message: ``params``, ``result``, ``error`` by policy; members of policy ``none`` are left out."""
         try:
-            # The everyday message: a method that was seen before, a plain id, one payload that needs no change.
-            # The everyday message: a plain id, a method that was seen before, one payload that needs no change.
-            if type(message) is dict and type(message.get("id")) is int:
-                shape = tuple(message)
-                if shape == _RESPONSE:
-                    payload = message["result"]
-                    if self._quick_results and type(payload) is dict and settled(payload, ROOM):
-                        return message
-                elif shape == _REQUEST and self._quick_params:
-                    payload, method = message["params"], message["method"]
-                    known = type(method) is str and method in clean
-                    if known and type(payload) is dict and settled(payload, ROOM):
-                        return message
             return self._message(message)
         except Exception as exc:
             _guard.swallow("redact", exc)
@@ -194,10 +171,6 @@ class Redactor:
         except Exception as exc:
             _guard.swallow("redact", exc)
             return [UNREADABLE]
-
-
-def _never(_value: object) -> bool:
-    return False
 
 
 def _url(text: str) -> str:

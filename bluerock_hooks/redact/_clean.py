@@ -17,28 +17,29 @@ if TYPE_CHECKING:
 SHORT = 64  # characters of the strings and keys that are remembered
 SMALL = 16  # members of a container that the quick tier looks at
 ROOM = 4  # containers inside one another, the outermost included
-_SAFE = 2**62  # what lies beyond is looked at by the walk
 _MEMORY = 2048  # how many keys, how many strings are remembered
 
 # JSON Schema describes members by name; these names lead to such descriptions.
 SCHEMA_MAPS = frozenset(("properties", "$defs", "definitions", "patternProperties"))
 
 names: set[str] = set()  # keys: ordinary and clean
+shapes: set[tuple[object, ...]] = set()  # the keys of whole objects, all of them such
 clean: set[str] = set()  # strings: clean, no flag, no secret's name; never one found under a secret's name
 
 
-def settled(value: object, room: int) -> bool:
+def settled(value: object, room: int = ROOM) -> bool:
     """Is this dict or list small, at most ``room`` deep, and already as the walk would leave it?
 
-    False means "walk it". Only strings and keys that were scanned before, or are scanned here, pass.
+    False means "walk it". Only strings and keys that were scanned before, or are scanned here, pass. A whole number may
+    be too large to be encoded: the encoder says so.
     """
     if len(value) > SMALL or not room:  # type: ignore[arg-type]
         return False
     items: Iterable[Any]
     if type(value) is dict:
-        for key in value:
-            if type(key) is not str or (key not in names and not admit_name(key)):
-                return False
+        shape = tuple(value)
+        if shape not in shapes and not _admit_shape(shape):
+            return False
         items = value.values()
     else:
         items = value  # type: ignore[assignment]
@@ -48,8 +49,7 @@ def settled(value: object, room: int) -> bool:
             if item not in clean and (len(item) > SHORT or not admit(item)):
                 return False
         elif kind is int:
-            if not -_SAFE < item < _SAFE:
-                return False
+            continue
         elif kind is dict or kind is list:
             if not settled(item, room - 1):
                 return False
@@ -61,9 +61,15 @@ def settled(value: object, room: int) -> bool:
     return True
 
 
-def small(value: object) -> bool:
-    """Is this a payload that may be recorded as it is?"""
-    return type(value) is dict and settled(value, ROOM)
+def _admit_shape(keys: tuple[object, ...]) -> bool:
+    """Remember the names of an object's members, if all are ordinary."""
+    for key in keys:
+        if type(key) is not str or (key not in names and not admit_name(key)):
+            return False
+    if len(shapes) >= _MEMORY:
+        shapes.clear()
+    shapes.add(keys)
+    return True
 
 
 def admit_name(key: str) -> bool:

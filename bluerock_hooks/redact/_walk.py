@@ -46,6 +46,12 @@ def foreign(value: object) -> str:
     return f"<{_type_name(kind)[:SHORT]}>"
 
 
+def _has_huge(leaf: object) -> bool:
+    """Is a number in this dict or list of plain values that JSON encoders do not take?"""
+    values = leaf.values() if type(leaf) is dict else leaf
+    return any(type(each) is int and not -(2**63) <= each < 2**64 for each in values)  # type: ignore[attr-defined]
+
+
 class Walk:
     """One walk over one payload: the limits, and how many characters may still come."""
 
@@ -71,7 +77,7 @@ class Walk:
         if (kind is dict or kind is list) and rule <= KEEP and 0 < depth <= self.deep and self.quick:
             # A small clean leaf, a row say: the quick tier has it for a third of the price.
             cost = 32 * len(item)  # type: ignore[arg-type]
-            if cost < self.left and settled(item, 1):
+            if cost < self.left and settled(item, 1) and not _has_huge(item):
                 self.left -= cost
                 return item
         if kind is dict:

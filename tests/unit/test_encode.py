@@ -231,6 +231,12 @@ def test_what_is_not_everyday_is_left_to_the_struct() -> None:
     none = Encoder(Envelope(), Redactor(payloads="none"), 65536, lambda: b"k" * 32, lambda _line: None)
     assert none.params({"a": 1}) is None
     assert none.result({"a": 1}) == b'{"a":1}'
+    huge = {"leaf": {"n": 10**30}, "n": -(10**30)}
+    assert whole.params(huge) is None
+    assert line(message(id=1, params=huge))["event"]["message"]["params"] == {
+        "leaf": {"n": "<int 100 bits>"},
+        "n": "<int 100 bits>",
+    }
     secret = common("server_received_request")
     secret.method = f"tools/{SECRET}"
     assert whole.form(secret) is None

@@ -9,9 +9,14 @@ import msgspec
 import pytest
 from _redact_corpus import BENIGN, OPEN_PLACES, PLACES, SECRETS, SHAPED, cases, leaks
 
-from bluerock_hooks.redact import Redactor
+from bluerock_hooks.redact import Redactor, settled
 
 redactor = Redactor()
+
+
+def kept(payload: Any) -> Any:
+    """As the encoder does it: what is settled is not walked."""
+    return payload if type(payload) is dict and settled(payload) else redactor.params(payload)
 
 
 def written(value: Any) -> str:
@@ -28,13 +33,13 @@ def test_the_corpus_can_fail() -> None:
 
 @pytest.mark.parametrize("seed", [20261122, 1, 2])
 def test_no_labelled_secret_passes(seed: int) -> None:
-    passed = [c for c in cases(seed=seed) if c.labelled and leaks(c.secret, written(redactor.params(c.payload)))]
+    passed = [c for c in cases(seed=seed) if c.labelled and leaks(c.secret, written(kept(c.payload)))]
     assert not passed, [(c.kind, c.place, c.payload) for c in passed[:5]]
 
 
 def test_few_secrets_pass_that_nothing_labels() -> None:
     made = cases()
-    passed = [case for case in made if leaks(case.secret, written(redactor.params(case.payload)))]
+    passed = [case for case in made if leaks(case.secret, written(kept(case.payload)))]
     assert len(passed) <= 0.035 * len(made), Counter((c.kind, c.place) for c in passed).most_common()
     # By chance alone a random token may look written; hex, UUIDs and passwords in the open nobody can know.
     random = [c for c in made if c.kind in ("aws secret", "base64url")]
@@ -49,7 +54,7 @@ def test_a_known_shape_is_found_anywhere(kind: str, place: str) -> None:
     rnd = random.Random(f"{kind}{place}")
     for _ in range(20):
         secret = SHAPED[kind](rnd)
-        assert not leaks(secret, written(redactor.params(OPEN_PLACES[place](rnd, secret))))
+        assert not leaks(secret, written(kept(OPEN_PLACES[place](rnd, secret))))
 
 
 @pytest.mark.parametrize("payload", BENIGN, ids=lambda p: written(p)[:40])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bluerock_hooks.redact import Redactor
+from bluerock_hooks.redact import Redactor, settled
 from bluerock_hooks.redact._scrub import scrub
 
 redactor = Redactor()
@@ -89,6 +89,13 @@ def test_what_was_redacted_stays_as_it_is(payload: Any) -> None:
     once = redactor.params(payload)
     twice = redactor.params(once)
     assert msgspec.json.encode(redactor.params(twice)) == msgspec.json.encode(twice)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(_strings, payloads, max_size=4))
+def test_what_is_settled_the_walk_leaves_as_it_is(payload: Any) -> None:
+    if settled(payload):
+        assert redactor.params(payload) == payload
 
 
 @settings(max_examples=100, deadline=None)

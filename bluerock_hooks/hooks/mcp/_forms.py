@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Raw
+from msgspec.json import Encoder
+
 from ...events import Request
 
 if TYPE_CHECKING:
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from .. import Fill, Payload, Recording
     from ._transports import Endpoint
 
+_encode = Encoder().encode
 _MOST = 64  # methods, subjects, messages on their way that are remembered
 
 _MAX_METHOD, _MAX_SUBJECT = 256, 512  # characters
@@ -79,21 +83,25 @@ class Forms:
         _remember(self.contexts, key, known)
         return known
 
-    def shared(self, encode: Payload, value: Any, inbound: bool, carrier: object) -> bytes | None:
-        """A payload, encoded once for both sides where ``carrier``, what carries it, reaches the other end as it is."""
+    def notice(self, method: str, payload: bytes) -> Any:
+        """The message of a notification whose parameters are encoded already."""
+        return Raw(b'{"method":%b,"params":%b}' % (_encode(self._recording.clean(method)), payload))
+
+    def shared(self, encode: Payload, value: Any, inbound: bool) -> bytes | None:
+        """A payload, encoded once for both sides where the very same object reaches the other end in this process."""
         passing = self._passing
         if passing is None:
             return encode(value)
         if inbound:
-            sent = passing.pop(id(carrier), None)
-            if sent is not None and sent[0] is carrier:
+            sent = passing.pop(id(value), None)
+            if sent is not None and sent[0] is value:
                 encoded: bytes | None = sent[1]
                 return encoded
             return encode(value)
         if len(passing) >= _MOST:  # the other end is not tapped, or gone
             passing.clear()
         payload = encode(value)
-        passing[id(carrier)] = carrier, payload
+        passing[id(value)] = value, payload
         return payload
 
 

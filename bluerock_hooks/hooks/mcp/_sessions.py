@@ -177,28 +177,27 @@ class Connection:
         """
         try:
             if type(carried) is dict:
-                carrier = members = carried
+                members = carried
             else:
-                carrier = carried.message
-                members = carrier.__dict__
+                members = carried.message.__dict__
                 if "root" in members:  # 1.x: a root model around the message; 2.x: the message itself
                     members = members["root"].__dict__
             method, request_id = members.get("method"), members.get("id")
             if type(request_id) is not int:
                 request_id = _plain_id(request_id)
             if method is None:
-                self._response(members, request_id, inbound, carrier)
+                self._response(members, request_id, inbound)
             elif request_id is None:
                 self._notification(_plain_method(method), members.get("params"), inbound)
             else:
-                self._request(method, request_id, members.get("params"), inbound, carrier)
+                self._request(method, request_id, members.get("params"), inbound)
         except Exception as exc:
             if not isinstance(carried, Exception):
                 _guard.swallow("mcp.message", exc)
 
     # -- requests and responses: what is said of the everyday one is filled into a form, the others take the second way
 
-    def _request(self, method: Any, request_id: int | str, params: Any, inbound: bool, carrier: object) -> None:
+    def _request(self, method: Any, request_id: int | str, params: Any, inbound: bool) -> None:
         subject = trace_parent = state = None
         if type(params) is dict:
             subject = params.get("name")
@@ -232,7 +231,7 @@ class Connection:
             del waiting[next(iter(waiting))]
         waiting[request_id] = span
         if trace_parent is None and state is None and params is not None:
-            payload = forms.shared(forms.params, params, inbound, carrier)
+            payload = forms.shared(forms.params, params, inbound)
             if payload is not None:
                 key = method, inbound, None
                 fill = forms.lines.get(key) or forms.line(key)
@@ -249,7 +248,7 @@ class Connection:
             event.message["params"] = params
         self._recording.record(event, span)
 
-    def _response(self, members: dict[str, Any], request_id: int | str | None, inbound: bool, carrier: object) -> None:
+    def _response(self, members: dict[str, Any], request_id: int | str | None, inbound: bool) -> None:
         waiting = self._sent if inbound else self._received
         span = waiting.pop(request_id, None)  # type: ignore[arg-type]  # None is no id, and in no map but a refused one
         result = members.get("result")
@@ -261,7 +260,7 @@ class Connection:
                 outcome: Outcome = "tool_error" if result.get("isError") is True else "ok"
                 duration = (_monotonic_ns() - span.started) // 1000
                 forms = self._forms
-                payload = forms.shared(forms.result, result, inbound, carrier)
+                payload = forms.shared(forms.result, result, inbound)
                 if payload is not None:
                     key = method, inbound, outcome
                     fill = forms.lines.get(key) or forms.line(key)
@@ -320,11 +319,14 @@ class Connection:
         end: End | None = None
         if method == "notifications/cancelled" and type(params) is dict:
             end = self._cancelled(params, inbound)
-        event = self._forms.event((1, inbound))
+        forms = self._forms
+        event = forms.event((1, inbound))
         event.method = method
-        event.message = {"method": method}
-        if params is not None:
-            event.message["params"] = params
+        payload = forms.shared(forms.params, params, inbound) if params is not None else None
+        if payload is not None:
+            event.message = forms.notice(method, payload)
+        else:
+            event.message = {"method": method} if params is None else {"method": method, "params": params}
         self._recording.record(event, current())
         if end is not None:
             ended(self, params["requestId"], inbound, end)

@@ -239,7 +239,11 @@ class Dispatchers:
     def _direct_connection(self, dispatcher: Any, role: Any = None) -> Connection:
         connection = self._direct.get(id(dispatcher))
         if connection is None:
-            connection = self._new_connection(role or "client", Endpoint("memory"))
+            peer = self._direct.get(id(getattr(dispatcher, "_peer", None)))
+            endpoint = Endpoint("memory")
+            if peer is not None:
+                endpoint.passing = peer.endpoint.passing
+            connection = self._new_connection(role or "client", endpoint)
             self._direct[id(dispatcher)] = connection
         if role is not None:
             connection.acts_as(role)
