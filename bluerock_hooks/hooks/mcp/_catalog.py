@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from ...events import ElementType
     from .. import Recording
+    from ._definitions import Described
     from ._inventory import Inventory
 
-    Describe = Callable[[Any], tuple[ElementType, dict[str, Any]]]
+    Describe = Callable[[Any], Described]
     Tables = dict[str, tuple[tuple[str, Describe], ...]]  # attribute of a holder -> its tables, and what is in them
 
 _FRAMEWORK = "fastmcp"
@@ -154,7 +155,10 @@ class Catalog:
 
     def _add(self, holder: Any, component: Any, describe: Describe) -> None:
         known = self._holder(holder)
-        kind, definition = describe(component)
+        described = describe(component)
+        if described is None:
+            return
+        kind, definition = described
         # A holder that ignores duplicates returns what it has: the very object that was recorded.
         key = kind, getattr(component, "key", None) or name_of(kind, definition)
         if known.components.get(key) is not component:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ...events import ElementType
 
     Definition = dict[str, Any]
+    Described = tuple[ElementType, Definition] | None
 
 _MAX_ARGUMENTS = 64
 
@@ -49,10 +50,10 @@ _CONVERSIONS: tuple[tuple[ElementType, str, str], ...] = (
 )
 
 
-def official(kind: ElementType) -> Callable[[Any], tuple[ElementType, Definition]]:
+def official(kind: ElementType) -> Callable[[Any], Described]:
     """For components of ``mcp.server.fastmcp`` (1.x) and ``mcp.server.mcpserver`` (2.x)."""
 
-    def describe(component: Any) -> tuple[ElementType, Definition]:
+    def describe(component: Any) -> Described:
         found = {member: _plain(getattr(component, name, None)) for name, member in _ATTRIBUTES[kind]}
         if kind == "prompt":
             arguments = getattr(component, "arguments", None) or ()
@@ -64,12 +65,12 @@ def official(kind: ElementType) -> Callable[[Any], tuple[ElementType, Definition
     return describe
 
 
-def converted(component: Any) -> tuple[ElementType, Definition]:
-    """For components of fastmcp 3 and later."""
+def converted(component: Any) -> Described:
+    """For components of fastmcp 3 and later; None for what no list result has."""
     return _convert(component, None)
 
 
-def keyed(component: Any) -> tuple[ElementType, Definition]:
+def keyed(component: Any) -> Described:
     """For components of fastmcp 2, whose ``key`` is the name that clients see: imported ones have a prefix."""
     return _convert(component, component.key)
 
@@ -126,12 +127,12 @@ def _member(members: Any, name: str, kind: type) -> Any:
     return value if type(value) is kind else None
 
 
-def _convert(component: Any, key: str | None) -> tuple[ElementType, Definition]:
+def _convert(component: Any, key: str | None) -> Described:
     for kind, method, name in _CONVERSIONS:
         convert = getattr(component, method, None)
         if convert is not None:
             return kind, _plain(convert() if key is None else convert(**{name: key}))
-    raise LookupError(type(component).__name__)
+    return None
 
 
 def _known(members: Definition) -> Definition:
