@@ -137,6 +137,8 @@ class McpSessionCreated(Event, kw_only=True):
     session_id: Known | None = None
     transport: Transport | None = None
     peer: str | None = None
+    server_pid: int | None = None
+    """Of a client on stdio: the process that it started, as in ``python_mcp_client_connect``."""
 
 
 class McpSessionTerminated(Event, kw_only=True):

@@ -57,6 +57,9 @@ def test_a_connect_says_what_it_is_and_joins_both_sides(
                 if connect["pid"] in (startup["context"]["process"]["pid"], *(a["pid"] for a in startup["ancestors"]))
             ]
             assert len(family) == 1, connect
+    created = [event for event in named(events, "python_mcp_session_created") if event["source"] == "client"]
+    joined = sorted(event["server_pid"] for event in created if "server_pid" in event)
+    assert joined == sorted(connect["pid"] for connect in connects if connect["type"] == "stdio")
 
     # No transport is unknown, and a session is the same on both sides.
     sessions = {"client": set(), "server": set()}

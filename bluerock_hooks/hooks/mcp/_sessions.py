@@ -143,6 +143,7 @@ class Connection:
         if not self.endpoint.stateless:
             event = McpSessionCreated(connection_id=self.id, source=self.role, session_id=self.session_id)
             event.transport = self.endpoint.kind
+            event.server_pid = self.endpoint.pid
             self._recording.record(event)
 
     def acts_as(self, role: Role) -> None:

@@ -30,11 +30,15 @@ _MAX_WRAPPERS = 8
 class Endpoint:
     """One end of a transport: its kind, the HTTP session where there is one, and whether sessions mean anything."""
 
-    __slots__ = ("connection", "kind", "passing", "server_name", "session_id", "stateless")
+    __slots__ = ("connection", "kind", "passing", "pid", "server_name", "session_id", "stateless")
 
-    def __init__(self, kind: Transport, session_id: str | None = None, *, stateless: bool = False) -> None:
+    def __init__(
+        self, kind: Transport, session_id: str | None = None, *, stateless: bool = False, pid: int | None = None
+    ) -> None:
         self.kind: Transport = kind
         self.session_id = session_id
+        self.pid = pid
+        """Of the server process, at the client's end of stdio."""
         self.stateless = stateless
         self.server_name: str | None = None
         self.connection: Any = None
@@ -112,7 +116,7 @@ class Streams:
                     args, kwargs = with_session_callback(original, attempt, args, kwargs)
                 return self._watch(
                     original(*args, **kwargs),
-                    lambda: Endpoint(kind, attempt.session_id),
+                    lambda: Endpoint(kind, attempt.session_id, pid=attempt.pid),
                     lambda: describe(original, attempt, args, kwargs),
                     attempt if kind == "stdio" else None,
                 )
