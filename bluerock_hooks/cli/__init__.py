@@ -25,6 +25,8 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("run", "start a Python script, module or any command with the sensor on"),
     ("show", "print recorded events, one readable line each"),
     ("tail", "print the last events, then follow"),
+    ("trace", "print what a request caused, as a tree"),
+    ("stats", "count calls, errors, durations and what tools touch"),
     ("imports", "which code ran, by distribution, and is it what was installed"),
     ("doctor", "is the sensor active here, and if not, why"),
     ("recover", "move what killed processes left behind into the spool"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..reader import Problems, StoredEvent
     from ..spool import Spool
+    from ._calls import Call
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -38,6 +39,21 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="name of an event, or of a message event such as server_received_request; may be a glob",
     )
+    _add_common(group)
+    form = parser.add_argument_group("form")
+    form.add_argument("--json", action="store_true", help="the stored lines themselves (NDJSON)")
+    form.add_argument("--date", action="store_true", help="show the date beside the time (both are UTC)")
+
+
+def add_call_filters(parser: argparse.ArgumentParser) -> None:
+    """The filters of commands about requests; given together, all must match."""
+    add_spool(parser)
+    group = parser.add_argument_group("filters of requests (all given must match; of one given twice, either)")
+    group.add_argument("--server", action="append", metavar="NAME", help="to this server; may be a glob")
+    _add_common(group)
+
+
+def _add_common(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--pid", action="append", type=int, metavar="N", help="recorded by this process")
     group.add_argument("--tool", action="append", metavar="NAME", help="of a call of this tool; may be a glob")
     group.add_argument("--method", action="append", metavar="NAME", help="such as tools/call; may be a glob")
@@ -48,9 +64,6 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
         metavar="WHEN",
         help="not older than 90s, 10m, 2h, 1d, or a time such as 2026-11-22T10:00",
     )
-    form = parser.add_argument_group("form")
-    form.add_argument("--json", action="store_true", help="the stored lines themselves (NDJSON)")
-    form.add_argument("--date", action="store_true", help="show the date beside the time (both are UTC)")
 
 
 def since(text: str) -> int:
@@ -82,6 +95,40 @@ def open_spool(directory: str | None) -> Spool:
             "there is no home directory to look for a spool in", "give --spool DIR or set BLUEROCK_SPOOL_DIR"
         )
     return Spool(path, settings.segment_bytes, settings.spool_bytes)
+
+
+def existing_spool(directory: str | None) -> Spool:
+    """The spool to read; SpoolError where nobody has recorded yet."""
+    spool = open_spool(directory)
+    if not os.path.isdir(spool.path):
+        raise SpoolError(f"nothing is recorded yet: there is no {spool.path}", "`bluerock-hooks run SCRIPT` records")
+    return spool
+
+
+class CallSelection:
+    """The filters of a command about requests."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._pids: list[int] | None = options.pid
+        self._tools: list[str] | None = options.tool
+        self._methods: list[str] | None = options.method
+        self._sessions: list[str] | None = options.session
+        self._servers: list[str] | None = options.server
+        self.since_ns: int = options.since or 0
+        given = (self._pids, self._tools, self._methods, self._sessions, self._servers, options.since)
+        self.filters: bool = any(each is not None for each in given)
+
+    def matches(self, call: Call) -> bool:
+        """Does every filter let it pass?"""
+        sides = list(call.sides())
+        return (
+            call.start * 1000 >= self.since_ns
+            and (self._pids is None or any(side.pid in self._pids for side in sides))
+            and _any(self._tools, (call.tool,))
+            and _any(self._methods, (call.method,))
+            and _any(self._servers, (call.server,))
+            and _any(self._sessions, (call.session, *(side.connection for side in sides)))
+        )
 
 
 class Selection:

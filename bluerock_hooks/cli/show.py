@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections import deque
 
-from ..errors import SpoolError
 from ..reader import Snapshot
 from ._say import say
-from ._selection import Selection, add_filters, open_spool, report
+from ._selection import Selection, add_filters, existing_spool, report
 from ._text import writer
 
 TYPE_CHECKING = False
@@ -22,9 +20,7 @@ if TYPE_CHECKING:
 def main(args: list[str], prog: str) -> int:
     """Print the events that match."""
     options = _parser(prog).parse_args(args)
-    spool = open_spool(options.spool)
-    if not os.path.isdir(spool.path):
-        raise SpoolError(f"nothing is recorded yet: there is no {spool.path}", "`bluerock-hooks run SCRIPT` records")
+    spool = existing_spool(options.spool)
     snapshot = Snapshot(spool)
     selection = Selection(options, plain=not options.json)
     lines = writer(date=options.date, raw=options.json)

@@ -1,0 +1,127 @@
+"""``stats``: calls, errors, durations and what was touched, by tool and by server, and the sensors' accounts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from ..reader import Snapshot
+from ._recordings import size_text
+from ._say import say
+from ._selection import CallSelection, add_call_filters, existing_spool, report
+from ._text import Canvas
+from ._totals import GOOD, TOP, Totals
+from ._tree_text import listed, took
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._text import Piece
+    from ._totals import Group, Total
+
+_NAMES = {True: 30, False: 18}  # cells of a tool's name: on a wide terminal or in a pipe, on a narrow one
+_NARROW = 92
+
+
+def main(args: list[str], prog: str) -> int:
+    """Print the sums; 1 where no request matches."""
+    options = _parser(prog).parse_args(args)
+    spool = existing_spool(options.spool)
+    snapshot = Snapshot(spool)
+    selection = CallSelection(options)
+    totals = Totals()
+    for stored in snapshot.events(selection.since_ns):
+        totals.take(stored)
+    tools, servers = totals.sums(selection)
+    accounts = totals.accounts.as_json(totals.index, whole=not selection.since_ns)
+    if options.json:
+        print(json.dumps(_as_json(tools, servers, accounts)))
+    else:
+        canvas = Canvas(sys.stdout)
+        print_sums(canvas, tools, servers)
+        _accounts(canvas, accounts)
+    report(snapshot.problems)
+    if not tools:
+        say(f"no such request in {spool.path}")
+    return 0 if tools else 1
+
+
+def _as_json(tools: dict[Group, Total], servers: dict[str, Total], accounts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "tools": [
+            {"server": server or None, "method": method, "tool": tool or None, **total.as_json()}
+            for (server, method, tool), total in _ordered(tools)
+        ],
+        "servers": [{"server": server or None, **total.as_json()} for server, total in sorted(servers.items())],
+        "sensors": accounts,
+    }
+
+
+def _ordered(tools: dict[Group, Total]) -> list[tuple[Group, Total]]:
+    """Of each server what has a name first, the busiest first."""
+    return sorted(tools.items(), key=lambda item: (item[0][0], not item[0][2], -item[1].calls, item[0]))
+
+
+def print_sums(canvas: Canvas, tools: dict[Group, Total], servers: dict[str, Total]) -> None:
+    """A table for each server."""
+    for server, whole in sorted(servers.items()):
+        canvas.line([("strong", server or "a server without a name")])
+        canvas.line([("dim", _columns(canvas, "", "calls", "errors", "p50", "p95", "p99", "params", "results"))])
+        for (owner, method, tool), total in _ordered(tools):
+            if owner == server:
+                _block(canvas, method if not tool else tool if method == "tools/call" else f"{method} {tool}", total)
+        if sum(owner == server for owner, _, _ in tools) > 1:
+            canvas.line([("dim", _row(canvas, "all", whole))])
+        canvas.line([])
+
+
+def _block(canvas: Canvas, name: str, total: Total) -> None:
+    canvas.line([("bad" if total.errors else "", _row(canvas, name, total))])
+    bad = [f"{count} {outcome}" for outcome, count in total.outcomes.most_common() if outcome not in GOOD]
+    if bad:
+        canvas.line([("", "   "), ("name", f"{'ended':<15}"), ("bad", ", ".join(bad))])
+    for label, found in total.touches.as_json(TOP).items():
+        names: Piece = ("text", listed(list(found["top"]), found["distinct"]))
+        canvas.line([("", "   "), ("name", f"{label:<15}"), ("strong", f"{found['count']:>7}"), names])
+
+
+def _row(canvas: Canvas, name: str, total: Total) -> str:
+    times = [took(total.percentile(share)) for share in (50, 95, 99)]
+    rate = f"{100 * total.errors / total.calls:.1f}%" if total.errors else "-"
+    sizes = [size_text(size) for size in (total.params_bytes, total.answer_bytes)]
+    return _columns(canvas, name, str(total.calls), rate, *times, *sizes)
+
+
+def _columns(canvas: Canvas, name: str, *numbers: str) -> str:
+    widths = (7, 7, 9, 9, 9, 12, 12)
+    room = _NAMES[not 0 < canvas.width < _NARROW]
+    cut = name if len(name) <= room else name[: room - 1] + "~"
+    return f"{cut:<{room}}" + "".join(f"{number:>{width}}" for number, width in zip(numbers, widths, strict=True))
+
+
+def _accounts(canvas: Canvas, accounts: dict[str, Any]) -> None:
+    """One line, and what is wrong."""
+    dropped = accounts["dropped"]
+    said = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "0"
+    canvas.line(
+        [("strong", "sensors"), ("", f"{accounts['programs']} programs, {accounts['without_end']} without an end;"),
+         ("", f"events: {accounts['emitted']} emitted, {accounts['written']} here ({size_text(accounts['bytes'])}),"),
+         ("bad", f"{accounts['missing']} not here," if accounts["missing"] else ""),
+         ("bad" if dropped else "", f"dropped {said},"),
+         ("bad" if accounts["swallowed"] else "", f"swallowed {accounts['swallowed']}")]
+    )  # fmt: skip
+
+
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Count requests by server and tool: how many, how they ended, how long they took, how much they "
+        "carried as recorded, and what they touched, with what programs they started did; and what sensors say of "
+        "themselves.",
+        epilog="Exit status: 0, or 1 where no request matches.",
+    )
+    add_call_filters(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    return parser
