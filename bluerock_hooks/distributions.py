@@ -129,7 +129,7 @@ class _Site:
         self._by_name = {_normal(each.name): each for each in self.distributions.values()}
         self._seen, self._by_top = now, None
 
-    def owner(self, inside: str) -> tuple[Distribution | None, bytes | None]:
+    def owner(self, inside: str) -> tuple[Distribution | None, str | None]:
         """The distribution of a file, and the digest its RECORD gives; ``inside`` is relative to this directory."""
         unlisted = None
         for distribution in self._candidates(inside.partition("/")[0]):
@@ -181,7 +181,7 @@ class Distributions:
         self._editable: list[tuple[str, Distribution]] | None = None
         self._fresh = False
 
-    def owner(self, file: str) -> tuple[Distribution | None, bytes | None]:
+    def owner(self, file: str) -> tuple[Distribution | None, str | None]:
         """The distribution that a file belongs to and its SHA-256 in RECORD; None for what nobody says."""
         if not self._fresh:
             self._refresh()
@@ -242,12 +242,12 @@ def _parse_record(data: bytes) -> dict[str, str]:
     return found
 
 
-def _sha256(entry: str) -> bytes | None:
+def _sha256(entry: str) -> str | None:
     digest = entry.partition(",")[0]
     if not digest.startswith("sha256="):
         return None
     try:
-        return a2b_base64(digest[len("sha256=") :].encode("ascii").translate(_URLSAFE) + b"==")
+        return a2b_base64(digest[len("sha256=") :].encode("ascii").translate(_URLSAFE) + b"==").hex()
     except (Error, ValueError):
         return None
 

@@ -10,12 +10,13 @@ from . import _clock, _guard, _stdlib
 from ._envelope import Envelope
 from ._notice import Notice
 from ._version import __version__
+from .digests import Digests
 from .drain import Completion
 from .errors import BluerockError
 from .hooks._audit import Audit
 from .hooks._trigger import Trigger
 from .hooks.host import HostHooks
-from .hooks.imports import Imports, inventory
+from .hooks.imports import Imports, inventory, may_hold_secrets
 from .recorder import Recorder
 from .ring import _forkpage
 from .spool import Spool
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .encode import Encoder
     from .events import Event, McpMessage, Request, Span
     from .hooks import Fill, Payload
+    from .hooks.imports._startup import StartupFile
     from .hooks.mcp import McpHooks
     from .redact import Redactor
 
@@ -240,7 +242,8 @@ class Sensor:
 
     def _watch_imports(self) -> None:
         try:
-            self.imports = Imports(self, everything=self.settings.imports == "all")
+            digests = Digests(self.recorder.spool)
+            self.imports = Imports(self, digests, everything=self.settings.imports == "all")
             self.imports.install(self.audit, self.completion)
         except Exception as exc:
             _guard.swallow("imports", exc)
@@ -304,12 +307,12 @@ class Sensor:
         line = self.envelope.line("sensor_startup", "sensor_lifecycle", fields)
         return [self.completion.marked("sensor_startup", line)]
 
-    def _startup_files(self) -> list[dict[str, object]] | None:
+    def _startup_files(self) -> list[StartupFile] | None:
         if self._forked or self.settings.imports == "off":
             return None  # nothing ran at the start of this process; its parent has told of its own
         found = inventory()
         for each in found:
-            each["lines"] = self.arguments(["", *each["lines"]])[1:]  # type: ignore[misc]
+            each["lines"] = [self.clean(line) if may_hold_secrets(line) else line for line in each["lines"]]
         return found or None
 
     def _losses(self, reason: str, dropped: int, size: int) -> list[bytes]:

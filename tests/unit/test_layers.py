@@ -31,6 +31,7 @@ LAYERS: dict[str, int] = {
     "events": 1,
     "redact": 1,
     # 2 storage
+    "digests": 2,
     "distributions": 2,
     "ring": 2,
     "spool": 2,

@@ -21,7 +21,7 @@ from .. import _attribution, _caller
 from ._code import Origins, namespace_of, origin_of, spec_of, vars_of
 from ._complete import Completer
 from ._standard import HOMES, is_built_in, is_standard_file, is_standard_name
-from ._startup import inventory
+from ._startup import inventory, may_hold_secrets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from typing import Any
 
+    from ...digests import Digests
     from .. import Completion, Recording
     from .._audit import Audit
     from ._code import Namespace, Origin
 
-__all__ = ["Imports", "inventory"]
+__all__ = ["Imports", "inventory", "may_hold_secrets"]
 
 _OURS = __name__.partition(".")[0]
 _EXTENSION = "ExtensionFileLoader"
@@ -43,7 +44,7 @@ _LAZY = "_LazyModule"  # stands in sys.modules before its body has run, and wake
 class Imports:
     """The import family of hooks in this process. ``everything``: the standard library and ourselves one by one too."""
 
-    def __init__(self, recording: Recording, *, everything: bool = False) -> None:
+    def __init__(self, recording: Recording, digests: Digests, *, everything: bool = False) -> None:
         self._recording = recording
         self._everything = everything
         self._origins = Origins()
@@ -52,7 +53,7 @@ class Imports:
         self._summarised: set[str] = set()
         self._untold: list[str] = []
         self._looked_at = 0
-        self._completer = Completer(recording)
+        self._completer = Completer(recording, digests)
 
     def install(self, audit: Audit, completion: Completion) -> None:
         """Listen, and record what was loaded before us."""

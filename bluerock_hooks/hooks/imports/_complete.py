@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ...digests import Digests
     from ...distributions import Distribution
     from .. import Recording
 
@@ -27,13 +28,13 @@ _KEY = int.from_bytes(sys.modules["_frozen_importlib_external"].MAGIC_NUMBER, "l
 class Completer:
     """Completes ``python_import`` events, and records ``python_package`` for each distribution that they bring up."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, digests: Digests) -> None:
         self._recording = recording
+        self._digests = digests
         self._distributions = Distributions()
         self._used: set[str] = set()
         """Directories of the metadata of distributions that were told of."""
         self._new: dict[str, _Use] = {}
-        self._archive: tuple[str, str] = "", ""
 
     def new_process(self) -> None:
         """In a forked child: what was being completed is the parent's, and so is what it had in hand."""
@@ -48,11 +49,14 @@ class Completer:
             found["kept"] = False
         if file is None or not file.startswith("/"):
             return found
-        digest = self._file(file, event.get("pyc_hash"), found)
+        digest = self._file(file, found)
+        if "pyc_hash" in event and _is_stale(file, event["pyc_hash"]):
+            found["pyc"] = "stale"
         distribution, recorded = self._distributions.owner(file)
         if distribution is not None:
             found["pkg"], found["version"] = distribution.name, distribution.version
-            found["record"] = "absent" if recorded is None else "match" if recorded == digest else "mismatch"
+            known = recorded is not None and digest is not None
+            found["record"] = "absent" if not known else "match" if recorded == digest else "mismatch"
             self._use(distribution, mismatch=found["record"] == "mismatch")
         return found
 
@@ -66,33 +70,23 @@ class Completer:
         for name in CUSTOMIZE:
             namespace = vars_of(sys.modules.get(name))
             path = None if namespace is None else namespace.get("__file__")
-            hashed = _digest.file_digest(path) if type(path) is str else None
-            if hashed is not None:
-                files.append({"file": path, "sha256": hashed[0].hexdigest()})
+            if type(path) is str and (digest := self._digests.of(path)) is not None:
+                files.append({"file": path, "sha256": digest})
         return {"startup": files} if files else {}
 
-    def _file(self, file: str, pyc_hash: str | None, found: dict[str, object]) -> bytes | None:
-        hashed = _digest.file_digest(file, whole=pyc_hash is not None)
-        if hashed is None:
-            self._in_archive(file, found)
-            return None
-        found["sha256"] = hashed[0].hexdigest()
-        if pyc_hash is not None and source_hash(_KEY, hashed[1]).hex() != pyc_hash:
-            found["pyc"] = "stale"
-        return hashed[0].digest()
-
-    def _in_archive(self, file: str, found: dict[str, object]) -> None:
-        """``/a/b.zip/c/d.py``: the digest is the archive's."""
-        path = file
-        if not self._archive[0] or not file.startswith(self._archive[0] + "/"):
-            while path := path.rpartition("/")[0]:
-                hashed = _digest.file_digest(path)
-                if hashed is not None:
-                    self._archive = path, hashed[0].hexdigest()
-                    break
-            else:
-                return
-        found["archive"], found["sha256"] = self._archive
+    def _file(self, file: str, found: dict[str, object]) -> str | None:
+        """Digest of a file, None where it lies in an archive: ``/a/b.zip/c/d.py``. Then that of the archive is told."""
+        digest = self._digests.of(file)
+        if digest is not None:
+            found["sha256"] = digest
+            return digest
+        archive = file
+        while archive := archive.rpartition("/")[0]:
+            digest = self._digests.of(archive)
+            if digest is not None:
+                found["archive"], found["sha256"] = archive, digest
+                break
+        return None
 
     def _use(self, distribution: Distribution, *, mismatch: bool) -> None:
         if distribution.path not in self._used:
@@ -111,6 +105,12 @@ class Completer:
             fields.update(modules=use.modules, mismatches=use.mismatches)
             self._recording.note("python_package", fields)
         self._distributions.settle()
+        self._digests.remember()
+
+
+def _is_stale(file: str, pyc_hash: str) -> bool:
+    content = _digest.file_digest(file, whole=True)
+    return content is not None and source_hash(_KEY, content[1]).hex() != pyc_hash
 
 
 class _Use:

@@ -14,20 +14,36 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
+    from typing import TypedDict
+
+    class StartupFile(TypedDict):
+        """As in ``events.StartupFile``."""
+
+        file: str
+        sha256: str
+        lines: list[str]
+
 
 _LONGEST = 300  # characters of a line; malware hides in long ones, and the digest is of the whole file
 _MOST_LINES = 16
 _STARTS = sys.version_info >= (3, 15)  # PEP 829: .start files are run, and stand in for import lines
 _IMPORTS = sys.version_info < (3, 18)
+_LABELS = ("://", "bearer", "key=", "passw", "secret", "token")  # of what the redactor should see; most lines have none
 CUSTOMIZE = ("sitecustomize", "usercustomize")
 
 
-def inventory() -> list[dict[str, object]]:
+def inventory() -> list[StartupFile]:
     """``file``, ``sha256`` and ``lines`` of each such file, in the order they are run."""
     site = sys.modules.get("site")
     if site is None:
         return []
     return [each for directory in _directories(site) for each in _of_directory(directory, site)]
+
+
+def may_hold_secrets(line: str) -> bool:
+    """Is a line worth the import of the redactor, which takes longer than all the rest of a start?"""
+    lowered = line.lower()
+    return any(label in lowered for label in _LABELS)
 
 
 def _directories(site: ModuleType) -> Iterator[str]:
@@ -56,7 +72,7 @@ def _with_system_site() -> bool:
     return False
 
 
-def _of_directory(directory: str, site: ModuleType) -> Iterator[dict[str, object]]:
+def _of_directory(directory: str, site: ModuleType) -> Iterator[StartupFile]:
     try:
         names = sorted(_stdlib.listdir(directory))
     except OSError:
@@ -71,7 +87,7 @@ def _of_directory(directory: str, site: ModuleType) -> Iterator[dict[str, object
         yield from _lines(f"{directory}/{name}", ())
 
 
-def _lines(path: str, prefixes: tuple[str, ...]) -> Iterator[dict[str, object]]:
+def _lines(path: str, prefixes: tuple[str, ...]) -> Iterator[StartupFile]:
     hashed = _digest.file_digest(path, whole=True)
     if hashed is None:
         return

@@ -1,0 +1,61 @@
+"""What recording imports costs: ``import pandas, mcp, httpx``, bare and with the sensor, in the host's thread, in all.
+
+Run with the interpreter of an environment that has bluerock-hooks, pandas, mcp and httpx::
+
+    python benchmarks/imports.py [PAIRS]
+
+The host's thread pays for the recording of an import. The rest (digests, distributions) is the drain thread's where
+there is one, which is where MCP has a connection, and is done at exit in other processes.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from _paired import Cost, median, need_installed, pairs, spread
+
+IMPORTS = "import pandas, mcp, mcp.server, httpx\n"
+FEW = "import json, http.client, email.message, asyncio, logging, sqlite3, xml.etree.ElementTree\n"
+# A connection wants the drain thread; then it has the time that it has in a server.
+CONNECTION = """
+import sys, time
+boot = sys.modules.get("bluerock_hooks._bootstrap")
+if boot and boot.sensor():
+    boot.sensor().connected()
+    boot.sensor().recorder.wake()
+time.sleep(2.5)
+"""
+TOLD = "import time; print(time.process_time() - time.thread_time())\n"
+
+
+def host(cost: Cost) -> float:
+    """CPU seconds of the host's thread, from the first instruction to the last."""
+    return cost.cpu - float(cost.output)
+
+
+def row(title: str, code: str, count: int, **variables: str) -> None:
+    """Measure and print one row."""
+    found = pairs([sys.executable, "-c", code + TOLD], count, **{"BLUEROCK_ENABLE": "1", **variables})
+    print(
+        f"{title:44s} bare {median([a.cpu for a, _ in found]) * 1000:7.1f} ms"
+        f"  host's thread {spread([host(b) / host(a) for a, b in found])}"
+        f"  all {spread([b.cpu / a.cpu for a, b in found])}"
+        f"  added {median([b.cpu - a.cpu for a, b in found]) * 1000:+7.1f} ms",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """All rows."""
+    need_installed()
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    row("standard library, imports off", FEW, count, BLUEROCK_IMPORTS="off")
+    row("standard library", FEW, count)
+    row("pandas, mcp, httpx, imports off", IMPORTS, count, BLUEROCK_IMPORTS="off")
+    row("pandas, mcp, httpx", IMPORTS, count)
+    row("pandas, mcp, httpx, a connection, imports off", IMPORTS + CONNECTION, count, BLUEROCK_IMPORTS="off")
+    row("pandas, mcp, httpx, a connection", IMPORTS + CONNECTION, count)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Digests of files that some process of this spool has computed: most programs load the same files again and again.
+
+A file is known again by device, inode, size and the times of its last change, ``ctime`` among them, which nobody can
+set but by setting the clock. Where one of them differs, or the change is a moment old, the file is read.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import _digest, _guard, _stdlib
+from .errors import BluerockError
+from .ring._directory import Directory, write_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .spool import Spool
+
+_NAME = "files.sha256"
+_MOST = 4096  # files that are remembered: 400 KiB
+_WORTH = 1 << 20  # bytes that were hashed in vain before it is worth writing the list again
+_RACY_NS = 2_000_000_000  # a change within the same tick of the kernel's clock would go unnoticed
+
+
+class Digests:
+    """``of(path)`` is the SHA-256 of a file; ``remember()`` shares what was learned with other processes."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._path = spool.path
+        self._known: dict[bytes, bytes] | None = None
+        self._used: dict[bytes, bytes] = {}
+        self._hashed = 0
+
+    def of(self, path: str) -> str | None:
+        """64 hex digits, None where there is no regular file of this name."""
+        try:
+            state = _stdlib.stat(path)
+        except (OSError, ValueError):
+            return None
+        if self._known is None:
+            self._known = self._read()
+        key = b"%d %d %d %d %d" % (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+        digest = self._used.get(key) or self._known.get(key)
+        if digest is None:
+            found = _digest.file_digest(path)
+            if found is None:
+                return None
+            digest = found[0].hexdigest().encode("ascii")
+            self._hashed += state.st_size
+            if _stdlib.time_ns() - state.st_ctime_ns < _RACY_NS:
+                return digest.decode("ascii")
+        self._used[key] = digest
+        return digest.decode("ascii")
+
+    def remember(self) -> None:
+        """A burst is over: write the list where much of it is new, and keep nothing in memory."""
+        used, known, hashed = self._used, self._known or {}, self._hashed
+        self._used, self._known = {}, None
+        if hashed < _WORTH:
+            return
+        self._hashed = 0
+        kept = [*used.items(), *((key, digest) for key, digest in known.items() if key not in used)][:_MOST]
+        try:
+            self._write(b"".join(b"%b %b\n" % pair for pair in kept))
+        except (OSError, BluerockError) as exc:
+            _guard.give_back(exc)  # the next process hashes too
+
+    def _read(self) -> dict[bytes, bytes]:
+        try:
+            with Directory(self._path) as directory:
+                fd = directory.open(_NAME, os.O_RDONLY)
+                try:
+                    content = _stdlib.read_fd(fd, _stdlib.fstat(fd).st_size)
+                finally:
+                    _stdlib.close_fd(fd)
+        except (OSError, BluerockError) as exc:
+            _guard.give_back(exc)
+            return {}
+        rows = (line.rpartition(b" ") for line in content.splitlines())
+        return {key: digest for key, _, digest in rows if len(digest) == 64}
+
+    def _write(self, content: bytes) -> None:
+        name = f".{_NAME}.{_stdlib.urandom(4).hex()}"
+        with Directory(self._path) as directory:
+            fd = directory.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            try:
+                write_all(fd, content, 0)
+                directory.rename(name, directory, _NAME)
+            except BaseException:  # a full disk, the host's signal handler: no remains
+                directory.unlink(name)
+                raise
+            finally:
+                _stdlib.close_fd(fd)
