@@ -27,7 +27,7 @@ class Log:
         """One message as it is on the wire; what is none (an empty body, an SSE endpoint event) is not noted."""
         try:
             message = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if isinstance(message, dict) and "jsonrpc" in message:
             self.note(to_server, message)
