@@ -18,7 +18,7 @@ import mcp  # noqa: F401  loads the hooks
 from bluerock_hooks import _guard
 from bluerock_hooks import encode as encode_module
 from bluerock_hooks import recorder as recorder_module
-from bluerock_hooks.hooks.mcp import _catalog, _forms, _inventory, _messages, _sessions, _transports, _v1, _v2
+from bluerock_hooks.hooks.mcp import _catalog, _direct, _forms, _inventory, _messages, _sessions, _transports, _v1, _v2
 
 
 def fails(*_: Any, **__: Any) -> Any:
@@ -40,7 +40,7 @@ TARGETS: dict[str, tuple[Any, str]] = {
     "listed": (_inventory.Inventory, "_note"),
     "request-1": (_v1.Sessions, "_span"),
     "request-2": (_v2.Dispatchers, "_span"),
-    "direct": (_v2.Dispatchers, "_direct_connection"),
+    "direct": (_direct.Direct, "_connection"),
     "encode": (encode_module.Encoder, "line"),
     "clean": (encode_module.Encoder, "_clean"),
     "emit": (recorder_module.Recorder, "emit"),

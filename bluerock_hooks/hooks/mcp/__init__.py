@@ -15,6 +15,7 @@ from ...events import HookOutcome, SensorHooks
 from .. import _threads
 from .._patch import Patch, Patches
 from ._catalog import Catalog
+from ._direct import Direct
 from ._inventory import Inventory
 from ._messages import WriteTap
 from ._propagation import PropagatingTap
@@ -57,6 +58,7 @@ class McpHooks:
         connection = functools.partial(Connection, self._recording, inventory=inventory)
         v1 = Sessions(self._recording, streams, connection, self._write_tap)
         v2 = Dispatchers(self._recording, streams, connection, self._write_tap)
+        direct = Direct(self._recording, connection, self._write_tap)
         catalog = Catalog(self._recording, inventory, generation)
         refused = Rejections(self._recording)
         return [
@@ -69,9 +71,9 @@ class McpHooks:
                   sees="the role of a connection, its begin and end", sdk="2", required=True),
             Patch("mcp.server._streamable_http_modern", "handle_modern_request", v2.modern_request,
                   sees="messages of 2026-07-28 HTTP on the server", sdk="2", required=True),
-            Patch("mcp.shared.direct_dispatcher", "DirectDispatcher.run", v2.direct_run,
+            Patch("mcp.shared.direct_dispatcher", "DirectDispatcher.run", direct.run,
                   sees="in-process messages of 2026-07-28", sdk="2", required=True),
-            Patch("mcp.shared.direct_dispatcher", "DirectDispatcher.send_raw_request", v2.direct_request,
+            Patch("mcp.shared.direct_dispatcher", "DirectDispatcher.send_raw_request", direct.request,
                   sees="in-process requests of 2026-07-28 on the client", sdk="2", required=True),
             Patch("mcp.server.streamable_http",
                   "StreamableHTTPServerTransport._terminate_unanswered_request", v2.terminate_unanswered,
@@ -128,7 +130,7 @@ class McpHooks:
                   sees="the session id of HTTP clients", sdk="12"),
             Patch("mcp.shared.memory", "create_client_server_memory_streams", streams.client("memory", memory_target),
                   sees="client connects in memory", sdk="12"),
-            Patch("mcp.shared.direct_dispatcher", "create_direct_dispatcher_pair", v2.direct_pair,
+            Patch("mcp.shared.direct_dispatcher", "create_direct_dispatcher_pair", direct.pair,
                   sees="client connects in process", sdk="2"),
             Patch("mcp.server.stdio", "stdio_server", streams.server("stdio"),
                   sees="the transport of stdio servers", sdk="12"),

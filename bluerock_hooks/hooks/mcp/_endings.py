@@ -12,7 +12,7 @@ from ... import _guard, _stdlib
 from ...events import McpRequestEnded
 
 if TYPE_CHECKING:
-    from ...events import End, Role, Span
+    from ...events import End, Outcome, Role, Span
     from ._sessions import Connection
 
 MAX_REASON = 200
@@ -32,6 +32,9 @@ _MADE_UP = (
     (-32700, "Failed to parse JSON response: "),
     (-32700, "Failed to parse SSE message: "),
 )
+
+CANCELLED: dict[str, Any] = {"code": -32800, "message": "Request cancelled"}
+"""The error of a request that was cancelled, where the SDK writes it or nothing is written at all."""
 
 
 class Ended:
@@ -109,6 +112,21 @@ def elapsed_ms(started: int) -> float:
     return (_stdlib.monotonic_ns() - started) // 1000 / 1000
 
 
+def withdrawn(connection: Connection, params: dict[str, Any], inbound: bool) -> End | None:
+    """Mark the request that a ``notifications/cancelled`` names; how it ended, where it ends with the notification.
+
+    The 2.x SDK cancels what timed out, and says so in the reason.
+    """
+    span = connection.open_request(params.get("requestId"), inbound)
+    if span is None:
+        return None
+    span.cancelled = True
+    if inbound or not connection.withdraws:
+        return None
+    reason = params.get("reason")
+    return "timeout" if type(reason) is str and reason.startswith("timed out") else "cancelled"
+
+
 def unanswered(connection: Connection, span: Span, error: dict[str, Any]) -> None:
     """Record that a request, closed already, has no answer but this error, which the SDK made up for its caller."""
     _record(connection, span, False, "abandoned", error.get("code"), error.get("message"))
@@ -148,3 +166,18 @@ def is_made_up(error: dict[str, Any]) -> bool:
     if type(message) is not str:
         return False
     return any(code == known and message.startswith(text) for known, text in _MADE_UP)
+
+
+def outcome_of(result: Any) -> Outcome:
+    """How a request ended that has a result."""
+    if type(result) is dict:
+        if result.get("isError") is True:
+            return "tool_error"
+        if result.get("resultType") == "input_required":
+            return "input_required"
+    return "ok"
+
+
+def failure(code: object, span: Span | None) -> Outcome:
+    """How a request ended that has an error."""
+    return "cancelled" if code == CANCELLED["code"] or (span is not None and span.cancelled) else "error"

@@ -108,7 +108,7 @@ class Exchange:
                 return  # refused: in 2026-07-28 only servers answer
             self.heard = True
             self.connection.message(decoded, True)
-            self._span = self.connection.received(decoded.get("id"))
+            self._span = self.connection.open_request(decoded.get("id"), True)
             return
         if answer:
             if decoded.get("id") is None and watched() is not None:

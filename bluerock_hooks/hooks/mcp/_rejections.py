@@ -16,7 +16,8 @@ from ...events import McpRejected
 from .._patch import argument, replaced
 from ._endings import MAX_REASON, elapsed_ms
 from ._parties import text
-from ._sessions import Connection, unnamed
+from ._sessions import Connection
+from ._spans import unnamed
 from ._transports import Endpoint
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from ... import _guard, _stdlib
 from ...events import McpMessage, McpSessionCreated, McpSessionTerminated, Span
 from .._attribution import current
 from ._definitions import LISTS
-from ._endings import abandoned, elapsed_ms, ended, is_made_up, unanswered
+from ._endings import abandoned, elapsed_ms, ended, failure, is_made_up, outcome_of, unanswered, withdrawn
 from ._forms import Forms
 from ._parties import Parties, text
+from ._spans import plain_id, plain_method
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 _monotonic_ns = _stdlib.monotonic_ns
 _encode = msgspec.json.Encoder().encode
 _MAX_OPEN = 4096  # requests remembered while they wait; a peer that never answers must not grow us
-_MAX_ID = 256
-
-CANCELLED: dict[str, Any] = {"code": -32800, "message": "Request cancelled"}
-"""The error of a request that was cancelled, where the SDK writes it or nothing is written at all."""
 
 # (role, inbound) -> names of the events for a request, a notification, a response
 _NAMES: dict[tuple[Role, bool], tuple[Any, Any, Any]] = {
@@ -105,10 +102,10 @@ class Connection:
             self._client_session = None
             self._forms.clear()
 
-    def received(self, request_id: object) -> Span | None:
-        """The open request of the peer with this id."""
-        key = request_id if type(request_id) is int else _plain_id(request_id)
-        return self._received.get(key) if key is not None else None
+    def open_request(self, request_id: object, inbound: bool) -> Span | None:
+        """The open request with this id: of the peer's (``inbound``), or of this side's own."""
+        key = request_id if type(request_id) is int else plain_id(request_id)
+        return (self._received if inbound else self._sent).get(key) if key is not None else None
 
     def open_requests(self, inbound: bool) -> list[int | str]:
         """Ids of the requests that wait for an answer: of the peer's (``inbound``), or of this side's own."""
@@ -116,12 +113,12 @@ class Connection:
 
     def close_request(self, request_id: object, inbound: bool) -> Span | None:
         """Forget an open request: no answer is expected any more."""
-        key = _plain_id(request_id)
+        key = plain_id(request_id)
         return (self._received if inbound else self._sent).pop(key, None) if key is not None else None
 
     def expect(self, request_id: object, span: Span) -> None:
         """The answer with this id, or with none (``None``), is to the peer's request of ``span``."""
-        self._received[_plain_id(request_id)] = span  # type: ignore[index]
+        self._received[plain_id(request_id)] = span  # type: ignore[index]
 
     def number_next(self) -> str:
         """The span id of the request that passes next, known before it does."""
@@ -185,11 +182,11 @@ class Connection:
                     members = members["root"].__dict__
             method, request_id = members.get("method"), members.get("id")
             if type(request_id) is not int:
-                request_id = _plain_id(request_id)
+                request_id = plain_id(request_id)
             if method is None:
                 self._response(members, request_id, inbound)
             elif request_id is None:
-                self._notification(_plain_method(method), members.get("params"), inbound)
+                self._notification(plain_method(method), members.get("params"), inbound)
             else:
                 self._request(method, request_id, members.get("params"), inbound)
         except Exception as exc:
@@ -240,7 +237,7 @@ class Connection:
                     return
         span.trace = trace_parent
         event = forms.event((0, inbound))
-        event.id = plain = _plain_id(request_id)
+        event.id = plain = plain_id(request_id)
         event.method = method
         event.trace_parent = trace_parent
         event.state_digest = self._digest(state)
@@ -298,11 +295,11 @@ class Connection:
             error = {key: value for key, value in plain.items() if value is not None}
             code = plain.get("code")
         event = self._forms.event((2, inbound))
-        event.id = request_id = _plain_id(request_id)
+        event.id = request_id = plain_id(request_id)
         event.message = {} if request_id is None else {"id": request_id}
         event.message.update({"result": result} if error is None else {"error": error})
         event.error_code = code if type(code) is int else None
-        event.outcome = outcome = _outcome(result) if error is None else _failure(code, span)
+        event.outcome = outcome = outcome_of(result) if error is None else failure(code, span)
         if outcome == "input_required":
             event.state_digest = self._digest(result.get("requestState"))
         if late is not None:
@@ -319,7 +316,7 @@ class Connection:
     def _notification(self, method: str, params: Any, inbound: bool) -> None:
         end: End | None = None
         if method == "notifications/cancelled" and type(params) is dict:
-            end = self._cancelled(params, inbound)
+            end = withdrawn(self, params, inbound)
         forms = self._forms
         event = forms.event((1, inbound))
         event.method = method
@@ -331,22 +328,6 @@ class Connection:
         self._recording.record(event, current())
         if end is not None:
             ended(self, params["requestId"], inbound, end)
-
-    def _cancelled(self, params: dict[str, Any], inbound: bool) -> End | None:
-        """Mark the request that a ``notifications/cancelled`` names; how it ended, where it ends with the notification.
-
-        The 2.x SDK cancels what timed out, and says so in the reason.
-        """
-        waiting = self._received if inbound else self._sent
-        key = _plain_id(params.get("requestId"))
-        span = waiting.get(key) if key is not None else None
-        if span is None:
-            return None
-        span.cancelled = True
-        if inbound or not self.withdraws:
-            return None
-        reason = params.get("reason")
-        return "timeout" if type(reason) is str and reason.startswith("timed out") else "cancelled"
 
     def _digest(self, state: object) -> str | None:
         return self._recording.digest(state) if type(state) is str else None
@@ -367,41 +348,3 @@ class Connection:
             transport=self.endpoint.kind,
             protocol_version=parties.version,
         )
-
-
-def served(recording: Recording, connection: Connection | None, method: str, request_id: int | str) -> Span:
-    """The span of a request whose handler starts: that of its message or, where none was seen here, one of its own."""
-    span = connection.received(request_id) if connection is not None else None
-    if span is not None:
-        return span
-    return Span(method, None, request_id, None, recording.new_id(), None, _monotonic_ns())
-
-
-def unnamed(recording: Recording, session_id: str | None) -> Span:
-    """The span of a request that nobody can name: what there is of it belongs together all the same."""
-    return Span(None, None, None, session_id, recording.new_id(), None, _monotonic_ns())
-
-
-def _plain_method(value: object) -> str:
-    return value[:_MAX_ID] if type(value) is str else f"<{type(value).__name__}>"
-
-
-def _plain_id(value: object) -> int | str | None:
-    if type(value) is int:
-        return value if -(2**63) <= value < 2**64 else hex(value)[:_MAX_ID]
-    if type(value) is str:
-        return value[:_MAX_ID]
-    return None
-
-
-def _outcome(result: Any) -> Outcome:
-    if type(result) is dict:
-        if result.get("isError") is True:
-            return "tool_error"
-        if result.get("resultType") == "input_required":
-            return "input_required"
-    return "ok"
-
-
-def _failure(code: object, span: Span | None) -> Outcome:
-    return "cancelled" if code == CANCELLED["code"] or (span is not None and span.cancelled) else "error"

@@ -10,7 +10,7 @@ from .._attribution import enter, leave, over
 from .._patch import argument
 from ._endings import given_up
 from ._messages import connection_of, tapped
-from ._sessions import served
+from ._spans import served
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -1,20 +1,18 @@
-"""The 2.x SDK: three code paths carry messages (dispatcher, 2026-07-28 HTTP, in-process), one hook attributes them."""
+"""The 2.x SDK: a dispatcher on streams and the HTTP of 2026-07-28 carry its messages, one hook attributes them all."""
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from ... import _guard
-from ...events import ConnectTarget, McpClientConnect
-from .._attribution import current, enter, leave, over
-from .._patch import argument, replaced
-from ._endings import CONNECTION_CLOSED, REQUEST_TIMEOUT, end_of, ended, is_cancellation
+from .._attribution import enter, leave, over
+from .._patch import argument
+from ._direct import role_of
+from ._endings import CANCELLED, CONNECTION_CLOSED, ended
 from ._exchange import Exchange
 from ._messages import connection_of, tapped
-from ._propagation import PropagatingTap, propagating
 from ._rejections import watched
-from ._sessions import CANCELLED, served
+from ._spans import SERVING, served
 from ._transports import Endpoint
 
 if TYPE_CHECKING:
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
     from ._messages import WriteTap
     from ._sessions import Connection
     from ._transports import Streams
-
-# The connection of a request that did not come through a tapped stream: one HTTP exchange, or the in-process peer.
-_SERVING: ContextVar[Connection | None] = ContextVar("bluerock_serving", default=None)
 
 
 class Dispatchers:
@@ -44,7 +39,6 @@ class Dispatchers:
         self._streams = streams
         self._new_connection = connection
         self._write_tap = write_tap
-        self._direct: dict[int, Connection] = {}
 
     # -- streams: stdio, SSE, HTTP of 2025, memory, and the client side of HTTP of 2026-07-28
 
@@ -76,7 +70,7 @@ class Dispatchers:
             try:
                 connection = connection_of(self_)
                 if connection is not None:
-                    connection.acts_as(_role(argument(args, kwargs, 0, "on_request")))
+                    connection.acts_as(role_of(argument(args, kwargs, 0, "on_request")))
                     connection.created()
             except Exception as exc:
                 _guard.swallow("mcp.dispatcher_run", exc)
@@ -159,127 +153,18 @@ class Dispatchers:
                 request = watched()
                 if request is not None:
                     request.exchange = exchange
-                token = _SERVING.set(connection)
+                token = SERVING.set(connection)
             except Exception as exc:
                 _guard.swallow("mcp.modern_request", exc)
             try:
                 return await original(*args, **kwargs)
             finally:
                 if token is not None:
-                    _SERVING.reset(token)
+                    SERVING.reset(token)
                 if exchange is not None:
                     exchange.close()
 
         return handle_modern_request
-
-    # -- in process, 2026-07-28: no message exists, the call is recorded as one
-
-    def direct_pair(self, original: Any) -> Callable[..., Any]:
-        """``create_direct_dispatcher_pair()``: a client connects."""
-
-        def create_direct_dispatcher_pair(*args: Any, **kwargs: Any) -> Any:
-            pair = original(*args, **kwargs)
-            try:
-                self._recording.record(McpClientConnect(server=ConnectTarget(type="memory")), current())
-            except Exception as exc:
-                _guard.swallow("mcp.direct_pair", exc)
-            return pair
-
-        return create_direct_dispatcher_pair
-
-    def direct_run(self, original: Any) -> Callable[..., Awaitable[Any]]:
-        """``DirectDispatcher.run(self, on_request, on_notify, on_notify_intercept=None, ...)``."""
-
-        async def run(self_: Any, *args: Any, **kwargs: Any) -> Any:
-            connection = None
-            try:
-                on_request = argument(args, kwargs, 0, "on_request")
-                connection = self._direct_connection(self_, _role(on_request))
-                args, kwargs = self._with_direct_taps(self_, connection, args, kwargs)
-                connection.created()
-            except Exception as exc:
-                _guard.swallow("mcp.direct_run", exc)
-            try:
-                return await original(self_, *args, **kwargs)
-            finally:
-                if connection is not None:
-                    connection.terminated()
-                self._direct.pop(id(self_), None)
-
-        return run
-
-    def direct_request(self, original: Any) -> Callable[..., Awaitable[Any]]:
-        """``DirectDispatcher.send_raw_request(self, method, params, opts=None)``."""
-
-        async def send_raw_request(self_: Any, *args: Any, **kwargs: Any) -> Any:
-            connection = None
-            request_id: int | str = 0
-            try:
-                method, params = argument(args, kwargs, 0, "method"), argument(args, kwargs, 1, "params")
-                connection = self._direct_connection(self_)
-                # The peer mints the id and does not tell: ours stands in, unique on this side.
-                request_id = self._recording.new_id()
-                connection.message({"id": request_id, "method": method, "params": params}, False)
-            except Exception as exc:
-                _guard.swallow("mcp.direct_request", exc)
-            try:
-                result = await original(self_, *args, **kwargs)
-            except BaseException as exc:  # passes on at once: a cancelled call is an outcome too
-                if connection is not None:
-                    _failed(connection, request_id, True, exc)
-                raise
-            if connection is not None:
-                connection.message({"id": request_id, "result": result}, True)
-            return result
-
-        if issubclass(self._write_tap, PropagatingTap):
-            return propagating(send_raw_request, self._direct_connection)
-        return send_raw_request
-
-    def _direct_connection(self, dispatcher: Any, role: Any = None) -> Connection:
-        connection = self._direct.get(id(dispatcher))
-        if connection is None:
-            peer = self._direct.get(id(getattr(dispatcher, "_peer", None)))
-            endpoint = Endpoint("memory")
-            if peer is not None:
-                endpoint.passing = peer.endpoint.passing
-            connection = self._new_connection(role or "client", endpoint)
-            self._direct[id(dispatcher)] = connection
-        if role is not None:
-            connection.acts_as(role)
-        return connection
-
-    def _with_direct_taps(
-        self, dispatcher: Any, connection: Connection, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        on_request = argument(args, kwargs, 0, "on_request")
-        intercept = argument(args, kwargs, 2, "on_notify_intercept")
-        peer = getattr(dispatcher, "_peer", None)
-
-        async def tapped_request(dctx: Any, method: Any, params: Any) -> Any:
-            request_id = dctx.request_id
-            connection.message({"id": request_id, "method": method, "params": params}, True)
-            token = _SERVING.set(connection)
-            try:
-                result = await on_request(dctx, method, params)
-            except BaseException as exc:  # passes on at once
-                _failed(connection, request_id, False, exc)
-                raise
-            finally:
-                _SERVING.reset(token)
-            connection.message({"id": request_id, "result": result}, False)
-            return result
-
-        def tapped_intercept(method: Any, params: Any) -> Any:
-            # A call is the message here: what this side receives is what the peer sent.
-            sender = self._direct.get(id(peer))
-            if sender is not None:
-                sender.message({"method": method, "params": params}, False)
-            connection.message({"method": method, "params": params}, True)
-            return intercept(method, params) if intercept is not None else False
-
-        args, kwargs = replaced(args, kwargs, 0, "on_request", tapped_request)
-        return replaced(args, kwargs, 2, "on_notify_intercept", tapped_intercept)
 
     # -- attribution, all paths
 
@@ -307,43 +192,12 @@ class Dispatchers:
 
     def _span(self, runner: Any, dctx: Any, method: str) -> Span:
         inner = getattr(dctx, "_inner", dctx)  # the 2026 entries wrap the context to refuse server requests
-        connection = connection_of(getattr(inner, "_dispatcher", None)) or _SERVING.get()
+        connection = connection_of(getattr(inner, "_dispatcher", None)) or SERVING.get()
         if connection is None:
             return served(self._recording, None, method, dctx.request_id)
         if connection.parties.server is None:
             connection.serves(getattr(getattr(runner, "server", None), "name", None))
         return served(self._recording, connection, method, dctx.request_id)
-
-
-def _role(on_request: Any) -> Any:
-    owner = getattr(on_request, "__self__", None)
-    return "client" if any(base.__name__ == "ClientSession" for base in type(owner).__mro__) else "server"
-
-
-def _failed(connection: Connection, request_id: int | str, inbound: bool, exc: BaseException) -> None:
-    """A call that is a request ends with ``exc``: the peer's error, or no answer at all."""
-    try:
-        code = getattr(getattr(exc, "error", None), "code", None)
-        # The SDK's own errors, where the peer did not answer, are raised around the call, not by a handler.
-        timed_out = code == REQUEST_TIMEOUT and type(exc.__context__) is TimeoutError
-        if is_cancellation(exc) or (inbound and (timed_out or code == CONNECTION_CLOSED)):
-            outcome, code, reason = end_of(exc)
-            ended(connection, request_id, not inbound, outcome, code=code, reason=reason)
-        else:
-            connection.message({"id": request_id, "error": _error_of(exc)}, inbound)
-    except Exception as mine:
-        _guard.swallow("mcp.direct", mine)
-
-
-def _error_of(exc: BaseException) -> dict[str, Any]:
-    """A JSON-RPC error for an exception that stands where a message would."""
-    error = getattr(exc, "error", None)
-    code = getattr(error, "code", None)
-    if type(code) is int:
-        data = getattr(error, "data", None)
-        plain = {"code": code, "message": str(getattr(error, "message", ""))}
-        return plain if data is None else {**plain, "data": data}
-    return {"code": -32603, "message": type(exc).__name__}
 
 
 def _with_exchange(
