@@ -5,7 +5,7 @@ A few are part of every run; the others are marked ``stress``.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -31,13 +31,11 @@ class Cell(NamedTuple):
 MCP_1_9 = ("mcp==1.9.4", "pydantic<2.12")  # it uses a name that pydantic has removed since
 FASTMCP_2 = ("fastmcp==2.14.7", "mcp<2")
 
-_ALWAYS = {
+_CELLS = {
     "mcp-1.30": Cell("3.11", ("mcp==1.30.0",), "legacy"),
     "mcp-2.3-2025": Cell("3.11", ("mcp==2.3.0",), "legacy"),
     "mcp-2.3-2026": Cell("3.11", ("mcp==2.3.0",), "auto"),
     "fastmcp-4.1-2026": Cell("3.11", ("fastmcp==4.1.6",), "auto"),
-}
-_STRESS = {
     "mcp-1.9": Cell("3.11", MCP_1_9, "legacy"),
     "mcp-2.0-2025": Cell("3.11", ("mcp==2.0.0",), "legacy"),
     "mcp-2.0-2026": Cell("3.11", ("mcp==2.0.0",), "auto"),
@@ -49,7 +47,14 @@ _STRESS = {
     "mcp-2.3-python-3.14": Cell("3.14", ("mcp==2.3.0",), "auto"),
 }
 
-CELLS = [
-    *(pytest.param(cell, id=name) for name, cell in _ALWAYS.items()),
-    *(pytest.param(cell, id=name, marks=pytest.mark.stress) for name, cell in _STRESS.items()),
-]
+
+def cells(*always: str) -> list[Any]:
+    """All of them as parameters of a test; those that are not named are marked ``stress``."""
+    assert set(always) <= set(_CELLS)
+    return [
+        pytest.param(cell, id=name, marks=() if name in always else pytest.mark.stress) for name, cell in _CELLS.items()
+    ]
+
+
+SHORT = ("mcp-1.30", "mcp-2.3-2026")
+USUAL = (*SHORT, "mcp-2.3-2025", "fastmcp-4.1-2026")

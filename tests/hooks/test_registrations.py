@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _cells import CELLS, FASTMCP_2, MCP_1_9, Cell
+from _cells import FASTMCP_2, MCP_1_9, USUAL, Cell, cells
 from _peers import EXAMPLES, Peer, named, read_spool
 from _serving import started
 
@@ -33,7 +33,7 @@ def recorded(event: dict[str, Any]) -> tuple[str, str, str]:
     return element["type"], element["uri" if element["type"] in NAMES else "name"], element["definition_sha256"]
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", cells(*USUAL))
 def test_what_is_registered_and_what_is_listed_is_told_once_with_the_digest_that_a_client_can_work_out(
     cell: Cell, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
 ) -> None:
