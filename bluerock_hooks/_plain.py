@@ -37,7 +37,14 @@ def loads(text: str) -> dict[str, Any]:
 
 def members(fields: Mapping[str, object]) -> str:
     """What stands between the braces of an object."""
-    return ",".join([f"{_quote(name)}:{dumps(value)}" for name, value in fields.items() if value is not None])
+    # Most values are text and numbers, and a call for each would be most of the work.
+    return ",".join(
+        [
+            f"{_quote(name)}:{_quote(value) if type(value) is str else value if type(value) is int else dumps(value)}"
+            for name, value in fields.items()
+            if value is not None
+        ]
+    )
 
 
 def dumps(value: object) -> str:

@@ -43,6 +43,7 @@ rename = posix.rename
 unlink = posix.unlink
 utime = posix.utime
 stat = posix.stat
+sysconf = posix.sysconf
 lstat = posix.lstat
 
 sleep = time.sleep

@@ -118,7 +118,7 @@ class Rows:
                 return Outcome(row, "applied", "was applied before")
             replacement: Any = row.wrap(original)
             if type(original) is _BUILTIN:
-                replacement = StandIn(replacement, original, row.module)
+                replacement = _stand_in(replacement, original, row.module)
             else:
                 _liken(replacement, original)
             setattr(replacement, _MARK, True)
@@ -142,19 +142,12 @@ def _liken(replacement: Any, original: Any) -> None:
 class StandIn:
     """In place of a function of C: like that, it is no descriptor (a class may hold it), and is pickled by its name.
 
-    Its name is the one it has in ``module``: a pickle looks it up there and finds this object, or the original in a
+    Its name is the one it has in its module: a pickle looks it up there and finds this object, or the original in a
     process that has no sensor.
     """
 
-    def __init__(self, call: Callable[..., Any], original: Any, module: str) -> None:
-        self._call = call
-        self.__wrapped__ = original
-        self.__name__ = self.__qualname__ = original.__name__
-        self.__doc__ = original.__doc__
-        self.__module__ = module
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._call(*args, **kwargs)
+    __wrapped__: Any
+    __call__: Callable[..., Any]
 
     def __getattr__(self, name: str) -> Any:
         if name == "__wrapped__":  # a copy that is still empty
@@ -166,3 +159,16 @@ class StandIn:
 
     def __reduce__(self) -> str:
         return str(self.__name__)
+
+
+def _stand_in(call: Callable[..., Any], original: Any, module: str) -> StandIn:
+    # A class of its own, so that a call goes straight to ours.
+    made: StandIn = type("StandIn", (StandIn,), {"__call__": staticmethod(call)})()
+    vars(made).update(
+        __wrapped__=original,
+        __name__=original.__name__,
+        __qualname__=original.__name__,
+        __doc__=original.__doc__,
+        __module__=module,
+    )
+    return made

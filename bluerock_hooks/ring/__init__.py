@@ -17,7 +17,7 @@ from . import _layout as at
 from ._directory import Directory, write_all
 from ._layout import INCOMPLETE
 from ._names import RING
-from ._owner import boot_id, owner_state, pid_namespace, since_boot_ns
+from ._owner import boot_id, owner_state, pid_namespace
 from ._reading import RingContents, any_serving, read_ring
 
 __all__ = ["INCOMPLETE", "Ring", "RingContents", "any_serving", "owner_state", "read_ring"]
@@ -110,7 +110,7 @@ class Ring:
         ``reported``: how many lost events, and their bytes, the segments tell of then, in all. Gives the generation
         that says so when it is stored in ``words[W_GENERATION]``; the heads and sizes of this object are to follow.
         """
-        now = since_boot_ns()
+        now = _clock.since_boot_ns()
         # No call, no loop from here on: a child that is forked by a signal handler must not resume amid these stores.
         words = self.words
         generation = words[at.W_GENERATION] + 1
@@ -157,7 +157,7 @@ class Ring:
 
     def beat(self) -> None:
         """Say that the owner lives."""
-        self.words[at.W_HEARTBEAT] = since_boot_ns()
+        self.words[at.W_HEARTBEAT] = _clock.since_boot_ns()
 
     def claimed(self) -> tuple[int, int] | None:
         """Where a recovery that thought us dead stopped reading, None as long as the ring is ours."""
@@ -216,8 +216,8 @@ def _header(state: int, capacity: int, nested: int) -> list[tuple[int, int]]:
         (at.W_PIDNS, pid_namespace()),
         (at.W_UID, _stdlib.getuid()),
         (at.W_WALL, _stdlib.time_ns()),
-        (at.W_SINCE, since_boot_ns()),
+        (at.W_SINCE, _clock.since_boot_ns()),
         (at.W_STATE, state),
-        (at.W_HEARTBEAT, since_boot_ns()),
+        (at.W_HEARTBEAT, _clock.since_boot_ns()),
         (at.W_MAGIC, at.MAGIC),  # last: until now this is no ring
     ]

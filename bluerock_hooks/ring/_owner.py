@@ -3,8 +3,6 @@ containers."""
 
 from __future__ import annotations
 
-from time import CLOCK_BOOTTIME, clock_gettime_ns
-
 from .. import _clock, _guard, _stdlib
 from ._layout import WRITTEN
 
@@ -35,16 +33,11 @@ def pid_namespace() -> int:
         return 0
 
 
-def since_boot_ns() -> int:
-    """Nanoseconds since boot, suspended time included; the same in every container of a machine."""
-    return clock_gettime_ns(CLOCK_BOOTTIME)
-
-
 def owner_state(contents: RingContents) -> OwnerState:
     """Is the process that owns this ring alive, dead, or out of our sight (another machine, another pid namespace)?"""
     if contents.boot != boot_id():
         # Written before this machine's boot: nobody can be left. Else the file may be shared with another machine.
-        booted = _stdlib.time_ns() - since_boot_ns()
+        booted = _stdlib.time_ns() - _clock.since_boot_ns()
         return "dead" if contents.mtime_ns < booted else "unknown"
     if contents.pidns != pid_namespace() or not contents.start:
         return "unknown"

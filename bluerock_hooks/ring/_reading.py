@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from .. import _guard, _stdlib
+from .. import _clock, _guard, _stdlib
 from ..errors import BluerockError, RingError
 from . import _layout as at
 from ._names import RING
-from ._owner import boot_id, since_boot_ns
+from ._owner import boot_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class RingContents:
     def age_ns(self) -> int:
         """Time since the owner's last sign of life."""
         if self.boot == boot_id():
-            return since_boot_ns() - self.heartbeat
+            return _clock.since_boot_ns() - self.heartbeat
         return _stdlib.time_ns() - self.mtime_ns
 
     def fill(self, fd: int) -> None:

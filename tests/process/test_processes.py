@@ -237,3 +237,18 @@ os.waitpid(os.posix_spawn("/bin/true", ["true"], os.environ), 0)
     assert doctor.returncode == 1
     assert "sys:addaudithook" in doctor.stdout
     assert "MCP was imported" not in doctor.stdout
+
+
+def test_the_start_tick_is_the_kernels(peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path) -> None:
+    """It is known without a look at ``/proc`` where a start takes no longer than a tick: then, too, it is the same."""
+    code = """
+import json, subprocess
+children = [subprocess.Popen(["sleep", "60"]) for _ in range(40)]
+stat = lambda pid: open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
+print(json.dumps({child.pid: int(stat(child.pid)[19]) for child in children}))
+for child in children: child.kill()
+for child in children: child.wait()
+"""
+    done = peer_venv().run("python", "-c", code, env=sensor_env)
+    spawns = named(read_spool(spool), "python_process_spawn")
+    assert {str(event["pid"]): event["start"] for event in spawns} == json.loads(done.stdout)

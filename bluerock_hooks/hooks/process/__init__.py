@@ -31,12 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Processes"]
 
-_makers = {  # modules that make processes for others, and what their part is called
-    "multiprocessing.util": "multiprocessing",
-    "multiprocessing.popen_fork": "multiprocessing",
-    "multiprocessing.forkserver": FORKSERVER,
-}
-
 
 class Processes:
     """The hooks of processes: ``rows()`` are wrapped, ``listen()`` asks for audit events."""
@@ -48,7 +42,6 @@ class Processes:
     def rows(self) -> list[Patch]:
         """What is wrapped."""
         starts, ends = "processes started by ", "the end of processes"
-        waits = [Patch("os", name, self._wait, sees=ends, required=name == "waitpid") for name in _status.WAITS]
         return [
             Patch("os", "posix_spawn", self._posix_spawn("os.posix_spawn"), sees=starts + "os.posix_spawn"),
             Patch("os", "posix_spawnp", self._posix_spawn("os.posix_spawnp"), sees=starts + "os.posix_spawnp"),
@@ -57,7 +50,9 @@ class Processes:
             Patch("os", "execv", self._execs.wrap, sees="that an exec failed"),
             Patch("os", "execve", self._execs.wrap, sees="that an exec failed"),
             Patch("os", "_execvpe", self._execs.wrap, sees="which of the tries of os.execvp is the one"),
-            *waits,
+            Patch("os", "waitpid", self._wait, sees=ends, required=True),
+            *(Patch("os", name, self._wait, sees=ends) for name in ("wait", "wait3", "wait4")),
+            Patch("os", "waitid", self._waitid, sees=ends),
             Patch("_posixsubprocess", "fork_exec", self._fork_exec, sees=starts + "multiprocessing", required=True),
             Patch("subprocess", "Popen._execute_child", self._popen, sees=starts + "subprocess", required=True),
             Patch("multiprocessing.popen_forkserver", "Popen._launch", self._forkserver_launch,
@@ -67,8 +62,8 @@ class Processes:
 
     def listen(self, audit: Audit) -> None:
         """Ask for the audit events of processes."""
-        audit.on("os.fork", self._forking)
-        audit.on("os.forkpty", self._forking)
+        audit.on("os.fork", self._launches.forking)
+        audit.on("os.forkpty", self._launches.forking)
         audit.on("pty.spawn", self._pty_spawn)
         audit.on("os.exec", self._execs.heard)
         audit.on("os.system", self._unwrapped)
@@ -98,40 +93,30 @@ class Processes:
     def _fork_exec(self, original: Call) -> Call:
         """``fork_exec(args, executables, close_fds, pass_fds, cwd, env, ...)``, positional in every version."""
 
-        def describe(launch: Launch, args: tuple[Any, ...], _: dict[str, Any]) -> None:
-            if len(args) > 5:  # else it fails
-                launch.describe(args[0], args[1], args[4], args[5])
+        def given(args: tuple[Any, ...], _: dict[str, Any]) -> tuple[object, object, object, object] | None:
+            return (args[0], args[1], args[4], args[5]) if len(args) > 5 else None  # or else it fails
 
-        return self._maker(
-            original,
-            lambda: _makers.get(_caller.module(), "_posixsubprocess.fork_exec"),
-            describe,
-        )
+        return self._maker(original, "_posixsubprocess.fork_exec", given, _caller.module)
 
     def _posix_spawn(self, api: str) -> Callable[[Call], Call]:
         """``posix_spawn(path, argv, env, ...)``; all three may be given by name."""
 
-        def describe(launch: Launch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[object, object, object, object]:
             named = dict(zip(("path", "argv", "env"), args, strict=False), **kwargs)
-            launch.describe(named.get("argv"), named.get("path"), None, named.get("env"))
+            return named.get("argv"), named.get("path"), None, named.get("env")
 
-        return lambda original: self._maker(original, lambda: api, describe)
+        return lambda original: self._maker(original, api, given)
 
-    def _maker(
-        self,
-        original: Call,
-        api: Callable[[], str],
-        describe: Callable[[Launch, tuple[Any, ...], dict[str, Any]], None],
-    ) -> Call:
+    def _maker(self, original: Call, api: str, given: Call, caller: Callable[[], str] | None = None) -> Call:
         """A wrapper of a function that makes one process and returns its pid."""
         launches = self._launches
 
         def make(*args: Any, **kwargs: Any) -> Any:
             launch, own = None, False
             try:
-                launch, own = launches.join(api())
+                launch, own = launches.join(api, caller)
                 if launch is not None:
-                    describe(launch, args, kwargs)
+                    launch.given = given(args, kwargs)
             except Exception as exc:
                 _guard.swallow("process.make", exc)
             try:
@@ -155,7 +140,7 @@ class Processes:
             launch = launches.begin("os.spawn")
             try:
                 if launch is not None:
-                    launch.describe(args[2], args[1], None, args[3])
+                    launch.given = args[2], args[1], None, args[3]
             except Exception as exc:
                 _guard.swallow("process.spawnv", exc)
             try:
@@ -193,7 +178,7 @@ class Processes:
         return system
 
     def _shell(self, launch: Launch, command: object) -> None:
-        launch.describe(["sh", "-c", text(command)], "/bin/sh", None, None)
+        launch.given = ["sh", "-c", text(command)], "/bin/sh", None, None
         launch.thread = _stdlib.get_native_id()
         self._launches.tell(launch)
 
@@ -201,8 +186,12 @@ class Processes:
         """``popen_forkserver.Popen._launch``: the fork server, a process of its own, forks and tells the pid."""
 
         def launch_(self_: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(self_, *args, **kwargs)
             launch = self._launches.begin(FORKSERVER)
+            try:
+                result = original(self_, *args, **kwargs)
+            except BaseException:
+                self._launches.leave(launch)
+                raise
             self._launches.born(launch, vars(self_).get("pid"))
             self._launches.settle(launch)
             return result
@@ -212,20 +201,32 @@ class Processes:
     # -- what ends them
 
     def _wait(self, original: Call) -> Call:
-        """``os.waitpid`` and its relatives: whose status was that?"""
-        launches, ended = self._launches, _status.reader(original.__name__)
+        """``os.waitpid`` and its relatives, which begin their result with pid and status: whose status was that?"""
+        launches = self._launches
 
         def wait(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
             try:
-                pid, status = ended(result)
-                if status is not None:
-                    launches.ended(pid, status)
+                launches.ended(result[0], lambda: _status.ended(result[1]))
             except Exception as exc:
                 _guard.swallow("process.wait", exc)
             return result
 
         return wait
+
+    def _waitid(self, original: Call) -> Call:
+        """``os.waitid``, whose result has names."""
+
+        def waitid(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            try:
+                if result is not None:
+                    self._launches.ended(result.si_pid, lambda: _status.of_waitid(result))
+            except Exception as exc:
+                _guard.swallow("process.wait", exc)
+            return result
+
+        return waitid
 
     def _forkserver_poll(self, original: Call) -> Call:
         """``popen_forkserver.Popen.poll``: the exit status comes through a pipe."""
@@ -234,7 +235,7 @@ class Processes:
             code = original(self_, *args, **kwargs)
             try:
                 if type(code) is int:
-                    self._launches.ended(vars(self_).get("pid", 0), _status.of_code(code))
+                    self._launches.ended(vars(self_).get("pid", 0), lambda: _status.of_code(code))
             except Exception as exc:
                 _guard.swallow("process.poll", exc)
             return code
@@ -243,24 +244,21 @@ class Processes:
 
     # -- audit events, in the thread that raises them
 
-    def _forking(self, event: str, _args: tuple[Any, ...]) -> None:
-        self._launches.forking(_makers.get(_caller.module(), event))
-
     def _pty_spawn(self, _event: str, args: tuple[Any, ...]) -> None:
         """Before the ``os.forkpty`` of ``pty.spawn``, which tells."""
         launch = self._launches.begin("pty.spawn")
         if launch is not None:
             argv = args[0]
-            launch.describe(argv, argv[0] if argv and type(argv) in (list, tuple) else argv, None, None)
+            launch.given = argv, argv[0] if argv and type(argv) in (list, tuple) else argv, None, None
 
     def _unwrapped(self, event: str, args: tuple[Any, ...]) -> None:
         """``posix.system`` and ``posix.posix_spawn``, called by those names, past the wrappers."""
         launches = self._launches
         if launches.here() is not None or launches.silent:
             return
-        launch = Launch(event, launches.recording.new_id(), current(), None)
+        launch = Launch(event, current(), None)
         if event == "os.system":
             self._shell(launch, args[0])
         else:
-            launch.describe(args[1], args[0], None, args[2])
+            launch.given = args[1], args[0], None, args[2]
             launches.tell(launch)

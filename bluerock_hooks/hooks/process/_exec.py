@@ -68,11 +68,11 @@ class Execs:
             _guard.swallow("process.exec", exc)
 
     def _tell(self, path: object, argv: object, env: object, error: str | None) -> None:
-        launch = Launch("os.exec", "", current(), None)
-        launch.describe(argv, path, None, env)
+        launch = Launch("os.exec", current(), None)
+        launch.given = argv, path, None, env
         recording = self._launches.recording
-        words = None if launch.argv is None else recording.arguments(launch.argv)
-        recording.note("python_process_exec", {"argv": words, **launch.facts(), "error": error}, launch.span)
+        fields = {**launch.facts(recording.arguments), "error": error}
+        recording.note("python_process_exec", fields, launch.span)
 
     # -- forks
 

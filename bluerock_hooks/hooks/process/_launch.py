@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 
-from ... import _stdlib
+from ... import _clock, _stdlib
 from .._text import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ...events import Span
 
@@ -24,65 +24,55 @@ _environ_type = type(os.environ)
 
 
 class Launch:
-    """A process that is being started, or runs: from the call that starts it until its status is asked for."""
+    """A process that is being started, or runs: from the call that starts it until its status is asked for.
 
-    __slots__ = (
-        "api",
-        "argv",
-        "cwd",
-        "ended",
-        "env_set",
-        "env_unset",
-        "executable",
-        "id",
-        "known_children",
-        "outer",
-        "pid",
-        "span",
-        "start",
-        "started",
-        "thread",
-        "told",
-    )
+    The code around a start runs with cold caches, before and after another program had the processor: it is kept small.
+    """
 
-    def __init__(self, api: str, launch_id: str, span: Span | None, outer: Launch | None) -> None:
+    given: tuple[object, object, object, object] | None = None
+    """Arguments, program (a path or bare name, or the paths that are tried in turn), directory and environment."""
+    id = ""
+    pid = 0
+    start = 0
+    thread = 0
+    told = False
+    """The event of its start has been recorded."""
+    ended: int | None = None
+    """The wait status, where somebody asked for it before the event of the start."""
+    known_children: frozenset[bytes] | None = None
+    """Children of this thread just before a fork."""
+
+    def __init__(self, api: str, span: Span | None, outer: Launch | None) -> None:
         self.api = api
-        self.id = launch_id
         self.span = span
         self.outer = outer
         """What was going on in this thread already, such as ``os.spawnv`` around its ``os.fork``."""
-        self.argv: list[str] | None = None
-        self.executable: str | None = None
-        self.cwd: str | None = None
-        self.env_set: list[str] | None = None
-        self.env_unset: list[str] | None = None
-        self.pid = 0
-        self.start = 0
-        self.thread = 0
-        self.started = _stdlib.monotonic_ns()
-        self.told = False
-        """The event of its start has been recorded."""
-        self.ended: int | None = None
-        """The wait status, where somebody asked for it before the event of the start."""
-        self.known_children: frozenset[bytes] | None = None
-        """Children of this thread just before a fork."""
+        self.since = _clock.since_boot_ns()
 
-    def describe(self, argv: object, programs: object, cwd: object, env: object) -> None:
-        """Take down what is started: ``programs`` is a path or bare name, or the paths that are tried in turn."""
-        self.argv = words(argv)
-        self.cwd = text(cwd) if cwd is not None else _working_directory()
-        paths = list(programs) if type(programs) is list or type(programs) is tuple else [programs]
-        self.executable = resolved([text(path) for path in paths], self.cwd, env)
-        self.env_set, self.env_unset = environment_names(env)
+    def is_made(self, pid: int) -> None:
+        """Its process has this pid."""
+        self.pid = pid
+        tick = _clock.tick(self.since)
+        self.start = tick if tick == _clock.tick(_clock.since_boot_ns()) else _clock.start_tick(pid)
 
-    def facts(self) -> dict[str, object]:
-        """What the events of a start and of an exec have in common; the caller redacts ``argv``."""
-        return {
-            "executable": self.executable,
-            "cwd": self.cwd,
-            "env_set": self.env_set or None,
-            "env_unset": self.env_unset or None,
+    def facts(self, redacted: Callable[[list[str]], list[str]]) -> dict[str, object]:
+        """What the events of a start and of an exec say of the program."""
+        if self.given is None:
+            return {}
+        argv, programs, cwd, env = self.given
+        self.given = None
+        line = words(argv)
+        where = _working_directory() if cwd is None else text(cwd)
+        paths = [text(path) for path in programs] if type(programs) in (list, tuple) else [text(programs)]  # type: ignore[attr-defined]
+        fields: dict[str, object] = {
+            "argv": None if line is None else redacted(line),
+            "executable": resolved(paths, where, env),
+            "cwd": where,
         }
+        if env is not None and env is not os.environ:
+            added, missing = environment_names(env)
+            fields["env_set"], fields["env_unset"] = added or None, missing or None
+        return fields
 
 
 def words(argv: object) -> list[str] | None:
@@ -96,6 +86,8 @@ def words(argv: object) -> list[str] | None:
 
 def resolved(paths: Sequence[str], cwd: str | None, env: object = None) -> str | None:
     """The first of ``paths`` that can be run; a bare name is looked for where the child's ``PATH`` says."""
+    if len(paths) == 1 and paths[0].startswith("/"):
+        return paths[0]
     if len(paths) == 1 and paths[0] and "/" not in paths[0]:
         path = _search_path(env)
         paths = [f"{directory or '.'}/{paths[0]}" for directory in path.split(":")] or paths
@@ -115,7 +107,7 @@ def can_run(path: str) -> bool:
 
 def environment_names(env: object) -> tuple[list[str], list[str]]:
     """Names that ``env`` has beside or unlike our environment, and names of ours that it lacks. Values stay here."""
-    theirs = None if env is os.environ else _variables(env)
+    theirs = _variables(env)
     if theirs is None:
         return [], []
     ours = _variables(os.environ) or {}

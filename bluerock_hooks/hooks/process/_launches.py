@@ -9,16 +9,24 @@ from __future__ import annotations
 
 from ... import _clock, _guard, _stdlib
 from ...ring import _forkpage
+from .. import _caller
 from .._attribution import current
 from . import _status
 from ._launch import Launch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .. import Recording
 
 FORKSERVER = "multiprocessing.forkserver"
 
+_makers = {  # modules that make processes for others, and what their part is called
+    "multiprocessing.util": "multiprocessing",
+    "multiprocessing.popen_fork": "multiprocessing",
+    "multiprocessing.forkserver": FORKSERVER,
+}
 _OUTER = ("subprocess.Popen", "os.spawn", "pty.spawn")  # what calls another function that makes processes
 _MAX_CHILDREN = (
     4096  # children remembered until somebody asks for their status: a host that never does is to stay small
@@ -45,21 +53,23 @@ class Launches:
             return None
         try:
             me = _get_ident()
-            launch = Launch(api, self.recording.new_id(), current(), self._open.get(me))
+            launch = self._open[me] = Launch(api, current(), self._open.get(me))
             if launch.span is not None:
                 self.recording.serving()
-            self._open[me] = launch
         except Exception as exc:
             _guard.swallow("process.begin", exc)
             return None
         return launch
 
-    def join(self, api: str) -> tuple[Launch | None, bool]:
-        """The launch that this thread is in already, or a new one, which is then the caller's to settle."""
-        launch = self.here()
+    def join(self, api: str, caller: Callable[[], str] | None = None) -> tuple[Launch | None, bool]:
+        """The launch that this thread is in already, or a new one, which is then the caller's to settle.
+
+        A new one is called after ``caller()``, a module, where that one makes processes for others.
+        """
+        launch = self._open.get(_get_ident())
         if launch is not None and launch.api in _OUTER and not launch.pid:
             return launch, False
-        return self.begin(api), True
+        return self.begin(api if caller is None else _makers.get(caller(), api)), True
 
     def here(self) -> Launch | None:
         """The launch that this thread is in."""
@@ -69,7 +79,7 @@ class Launches:
         """``pid`` is its process: from now on somebody may ask for its status."""
         try:
             if launch is not None and type(pid) is int and pid > 0:
-                launch.pid = pid
+                launch.is_made(pid)
                 if len(self._children) >= _MAX_CHILDREN:
                     del self._children[next(iter(self._children))]
                 self._children[pid] = launch
@@ -108,13 +118,11 @@ class Launches:
     def tell(self, launch: Launch, error: str | None = None) -> None:
         """Record the start, and the end where another thread has been told of that already."""
         launch.told = True
-        if launch.pid:
-            launch.start = _clock.start_tick(launch.pid)
+        launch.id = self.recording.new_id()
         fields = {
             "spawn_id": launch.id,
             "api": launch.api,
-            "argv": None if launch.argv is None else self.recording.arguments(launch.argv),
-            **launch.facts(),
+            **launch.facts(self.recording.arguments),
             "pid": launch.pid or None,
             "start": launch.start or None,
             "thread": launch.thread or None,
@@ -134,24 +142,27 @@ class Launches:
             "pid": launch.pid or None,
             "start": launch.start or None,
             **_status.meaning(status),
-            "duration_ms": (_stdlib.monotonic_ns() - launch.started) // 1000 / 1000,
+            "duration_ms": (_clock.since_boot_ns() - launch.since) // 1000 / 1000,
         }
         self.recording.note("python_process_exit", fields, launch.span)
 
-    def ended(self, pid: int, status: int) -> None:
-        """Somebody was told the wait status of ``pid``."""
-        launch = None if self.silent else self._children.pop(pid, None)
-        if launch is not None:
+    def ended(self, pid: int, status: Callable[[], int | None]) -> None:
+        """Somebody was told the status of ``pid``; ``status()`` is None where that has not ended."""
+        launch = self._children.get(pid)
+        if launch is None or self.silent:
+            return
+        how = status()
+        if how is not None and self._children.pop(pid, None) is not None:
             if launch.told:
-                self.tell_end(launch, status)
+                self.tell_end(launch, how)
             else:
-                launch.ended = status
+                launch.ended = how
 
     # -- forks: the audit event comes first, then these
 
-    def forking(self, api: str) -> None:
-        """This thread is about to fork."""
-        launch, _ = self.join(api)
+    def forking(self, event: str, _args: object) -> None:
+        """The audit event: this thread is about to fork."""
+        launch, _ = self.join(event, _caller.module)
         if launch is not None:
             launch.known_children = _clock.children_of_thread()
 
@@ -180,7 +191,7 @@ class Launches:
     def abandon(self) -> None:
         """In the child: the children are the parent's."""
         launch = self.here()
-        self.told_by_parent = {_get_ident()} if launch is not None and launch.argv is not None else set()
+        self.told_by_parent = {_get_ident()} if launch is not None and launch.given is not None else set()
         self._open, self._children = {}, {}
 
     def started(self) -> None:

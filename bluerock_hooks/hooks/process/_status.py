@@ -7,34 +7,22 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
-
-    Reader = Callable[[Any], tuple[int, int | None]]
-
-WAITS = ("waitpid", "wait", "wait3", "wait4", "waitid")
-"""Functions of ``os`` that give the status of a child."""
 
 _signals: dict[int, str] = {}
 
 
-def reader(function: str) -> Reader:
-    """From what ``function`` returns to the pid and the wait status, which is None where no process has ended."""
-    return _from_waitid if function == "waitid" else _from_wait
+def ended(status: int) -> int | None:
+    """A wait status as it is; None where the process has only stopped, or goes on."""
+    return status if os.WIFEXITED(status) or os.WIFSIGNALED(status) else None
 
 
-def _from_wait(result: Any) -> tuple[int, int | None]:
-    pid, status = result[0], result[1]
-    return pid, status if pid and (os.WIFEXITED(status) or os.WIFSIGNALED(status)) else None
-
-
-def _from_waitid(result: Any) -> tuple[int, int | None]:
-    if result is None:
-        return 0, None
+def of_waitid(result: Any) -> int | None:
+    """The wait status of what ``os.waitid`` gives, None as above."""
     code, status = result.si_code, result.si_status
     if code == os.CLD_EXITED:
-        return result.si_pid, status << 8
-    return result.si_pid, status if code in (os.CLD_KILLED, os.CLD_DUMPED) else None
+        return int(status << 8)
+    return int(status) if code in (os.CLD_KILLED, os.CLD_DUMPED) else None
 
 
 def of_code(code: int) -> int:
