@@ -188,7 +188,7 @@ def _any(patterns: list[str] | None, values: tuple[Any, ...]) -> bool:
 
 def report(problems: Problems) -> None:
     """What could not be read, on stderr."""
-    from ._text import visible
+    from ._terminal import visible
 
     for sentence in problems.sentences():
         say(visible(sentence))

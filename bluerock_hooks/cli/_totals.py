@@ -6,7 +6,8 @@ import json
 from collections import Counter
 
 from ..reader import member
-from ._calls import Call, Index, component_of
+from ._calls import Call, component_of
+from ._index import Index
 from ._touches import Touches
 
 TYPE_CHECKING = False

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..reader import StoredEvent
-    from ._calls import Cause, Index
+    from ._calls import Cause
+    from ._index import Index
 
+_MOST_DONE = 1000  # trees that wait for an older one which is not
 _MOST_MESSAGES = 256  # alike, that wait to be seen by the other side
 _BESIDE = frozenset((
     "python_mcp_event", "python_mcp_request_ended", "python_mcp_session_created", "python_mcp_session_terminated",
@@ -83,9 +85,12 @@ class Forest:
     def __init__(self, index: Index, roots: list[Call], *, complete: bool) -> None:
         self._index = index
         self._roots = deque(sorted(roots, key=lambda call: call.start))
+        self._done: dict[int, CallNode] = {}
+        self._passed: set[int] = set()
         self._wanted = {id(call) for call in roots}
         self._root_of: dict[int | str, Call | None] = {}
         self._last = self._ends() if complete else {}
+        self._ending = deque(sorted(roots, key=lambda call: self._last.get(id(call), NEVER)))
         self._nodes: dict[Hashable, Node] = {}
         self._held: dict[int, list[Hashable]] = defaultdict(list)
         self._notes: dict[Hashable, deque[Node]] = {}
@@ -96,14 +101,29 @@ class Forest:
     def add(self, stored: StoredEvent) -> Iterator[CallNode]:
         """Put an event where it belongs; gives the trees that were finished before it."""
         at = self._index.clock(stored.ts)
-        while self._roots and self._last.get(id(self._roots[0]), NEVER) < at:
-            yield self._finish(self._roots.popleft())
+        while self._ending and self._last.get(id(self._ending[0]), NEVER) < at:
+            root = self._ending.popleft()
+            self._done[id(root)] = self._finish(root)
+        yield from self._ready(_MOST_DONE)
         self._place(stored, at)
 
     def rest(self) -> Iterator[CallNode]:
         """What is left when there are no more events."""
-        while self._roots:
-            yield self._finish(self._roots.popleft())
+        self._done |= {id(root): self._finish(root) for root in self._ending}
+        self._ending.clear()
+        yield from self._ready(0)
+
+    def _ready(self, most: int) -> Iterator[CallNode]:
+        """Trees that are done, oldest first. One that goes on for long comes later: ``most`` others wait for it."""
+        for key in self._passed & self._done.keys():
+            self._passed.remove(key)
+            yield self._done.pop(key)
+        while self._roots and (id(self._roots[0]) in self._done or len(self._done) > most):
+            key = id(self._roots.popleft())
+            if key in self._done:
+                yield self._done.pop(key)
+            else:
+                self._passed.add(key)
 
     def needles(self) -> tuple[bytes, ...]:
         """Texts of which each line that matters has one."""
@@ -268,12 +288,15 @@ class Forest:
 
     def _notification(self, event: dict[str, Any], call: Call | None, at: int, *, sent: bool) -> None:
         connection, message = str(event.get("connection_id")), event.get("message")
+        owner = call if call is not None else self._by_token(connection, message)
         if not sent:
-            waiting = self._notes.get((self._index.joiner.peers.get(connection), repr(message)))
+            # Over HTTP of 2026-07-28 the server has a connection for each request, the client one for all.
+            receiver = owner.receiver if owner is not None else None
+            away = receiver.connection if receiver is not None else self._index.joiner.peers.get(connection)
+            waiting = self._notes.get((away, repr(message)))
             if waiting:
                 waiting.popleft().received = at
                 return
-        owner = call if call is not None else self._by_token(connection, message)
         if owner is None or self._root(owner) is None:
             return
         fields = {"event": event.get("event"), "method": event.get("method"), "params": member(message, "params")}

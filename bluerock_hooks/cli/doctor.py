@@ -12,7 +12,7 @@ from . import _installation, _recordings
 from ._findings import Findings
 from ._recordings import size_text
 from ._selection import add_spool, open_spool
-from ._text import visible
+from ._terminal import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 
-from ..errors import SpoolError
 from ..reader import Snapshot
 from . import _bytecode, _sbom
 from ._loaded import Loaded
 from ._say import say
-from ._selection import Selection, add_filters, open_spool, report
-from ._text import visible
+from ._selection import Selection, add_filters, existing_spool, report
+from ._terminal import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,9 +26,7 @@ if TYPE_CHECKING:
 def main(args: list[str], prog: str) -> int:
     """Print what was loaded; with ``--verify`` 1 where something is not what it should be."""
     options = _parser(prog).parse_args(args)
-    spool = open_spool(options.spool)
-    if not os.path.isdir(spool.path):
-        raise SpoolError(f"nothing is recorded yet: there is no {spool.path}", "`bluerock-hooks run SCRIPT` records")
+    spool = existing_spool(options.spool)
     snapshot = Snapshot(spool)
     loaded = Loaded()
     loaded.read(snapshot, Selection(options))

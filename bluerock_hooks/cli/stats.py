@@ -7,18 +7,19 @@ import json
 import sys
 
 from ..reader import Snapshot
+from ._leaves import took
 from ._recordings import size_text
 from ._say import say
 from ._selection import CallSelection, add_call_filters, existing_spool, report
-from ._text import Canvas
+from ._terminal import Canvas
 from ._totals import GOOD, TOP, Totals
-from ._tree_text import listed, took
+from ._tree_text import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._text import Piece
+    from ._terminal import Piece
     from ._totals import Group, Total
 
 _NAMES = {True: 30, False: 18}  # cells of a tool's name: on a wide terminal or in a pipe, on a narrow one

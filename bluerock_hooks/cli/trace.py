@@ -12,11 +12,12 @@ import sys
 from fnmatch import fnmatchcase
 
 from ..reader import Snapshot
-from ._calls import STRUCTURE, Index
+from ._index import STRUCTURE, Index
 from ._say import say
 from ._selection import CallSelection, add_call_filters, existing_spool, report
-from ._text import Canvas
-from ._tree_text import OutsideWriter, TreeWriter, as_json, outside_json
+from ._terminal import Canvas
+from ._tree_json import as_json, outside_json
+from ._tree_text import OutsideWriter, TreeWriter
 from ._trees import Forest
 from .show import limit
 

@@ -10,7 +10,8 @@ from _command import line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bluerock_hooks.cli._text import GISTS, pieces, render, value_text, visible
+from bluerock_hooks.cli._terminal import render, visible
+from bluerock_hooks.cli._text import GISTS, pieces, value_text
 from bluerock_hooks.reader import parse
 
 

@@ -17,12 +17,14 @@ import pytest
 from _command import line
 from _peers import ROOT
 
-from bluerock_hooks.cli import stats, trace
-from bluerock_hooks.cli._calls import Index
+from bluerock_hooks.cli import _trees, stats, trace
+from bluerock_hooks.cli._index import Index
+from bluerock_hooks.cli._leaves import offset_text
 from bluerock_hooks.cli._selection import CallSelection
-from bluerock_hooks.cli._text import Canvas
+from bluerock_hooks.cli._terminal import Canvas
 from bluerock_hooks.cli._totals import Totals
-from bluerock_hooks.cli._tree_text import TreeWriter, as_json, offset_text
+from bluerock_hooks.cli._tree_json import as_json
+from bluerock_hooks.cli._tree_text import TreeWriter
 from bluerock_hooks.cli._trees import CallNode, Forest
 from bluerock_hooks.reader import StoredEvent, parse
 
@@ -45,7 +47,8 @@ def trees(lines: list[bytes], wanted: str | None = "all", most: int | None = Non
     forest = Forest(index, roots, complete=False)
     needles = forest.needles()
     part = grown(forest, [event for event in events if any(needle in event.line for needle in needles)])
-    assert [as_json(tree, tree.at) for tree in part] == [as_json(tree, tree.at) for tree in whole]
+    known = [as_json(tree, tree.at) for tree in whole]
+    assert [as_json(tree, tree.at) for tree in part] == sorted(known, key=lambda tree: str(tree["ts"]))
     return whole
 
 
@@ -309,6 +312,21 @@ def test_a_forged_spool_in_a_circle_ends() -> None:
     ]
     assert [each.call.main.span for each in trees(lines, "r", 1)] == ["r"]
     trees(lines)
+
+
+def test_one_request_that_goes_on_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_trees, "_MOST_DONE", 3)
+    lines = [of(1, "request", "client_send", "long", connection_id="k0")]
+    for number in range(1, 9):
+        fields = {"connection_id": f"k{number}", "id": number}
+        lines += [
+            of(10 * number, "request", "client_send", f"s{number}", **fields),
+            of(10 * number + 1, "response", "client_received", f"s{number}", outcome="ok", **fields),
+        ]
+    lines.append(of(95, "response", "client_received", "long", outcome="ok", connection_id="k0"))
+    assert [tree.call.main.span for tree in trees(lines)] == [*(f"s{number}" for number in range(1, 9)), "long"]
+    monkeypatch.setattr(_trees, "_MOST_DONE", 100)
+    assert [tree.call.main.span for tree in trees(lines)] == ["long", *(f"s{number}" for number in range(1, 9))]
 
 
 def test_requests_of_servers_notifications_and_ends_without_answer() -> None:
