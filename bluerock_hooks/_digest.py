@@ -29,7 +29,7 @@ except ImportError:  # an interpreter that was built without hashes of its own
     from _hashlib import openssl_sha256 as _small
 
 _PIECE = 1 << 18
-_MUCH = 1 << 19  # bytes after which loading OpenSSL has paid for itself
+_MUCH = 1 << 17  # bytes after which loading OpenSSL has paid for itself
 
 _fast: Callable[..., Hash] | None = None
 _done = 0

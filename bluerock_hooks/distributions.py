@@ -24,7 +24,7 @@ _URLSAFE = bytes.maketrans(b"-_", b"+/")
 class Distribution:
     """One installed distribution: ``name`` and ``version`` as its metadata says, ``path`` of the directory of that."""
 
-    __slots__ = ("_read", "_record", "_tops", "name", "path", "version")
+    __slots__ = ("_read", "_record", "name", "path", "version")
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -32,31 +32,40 @@ class Distribution:
         self.name, _, rest = stem.partition("-")
         self.version = rest.partition("-")[0]
         self._read = False
-        self._record: dict[str, str] | None = None
-        self._tops: frozenset[str] | None = None
+        self._record: bytes | None = None
 
-    def record(self) -> dict[str, str]:
-        """Digest and size of each file of its RECORD, as written there. Empty for a distribution without one."""
+    def row(self, inside: str) -> str | None:
+        """What RECORD says of a file, after its path relative to the site directory; None if it does not name it.
+
+        Searched for as text: there are thousands of rows, and few files of them are ever asked for.
+        """
+        content = self._rows()
+        written = inside.encode("utf-8", "surrogateescape")
+        if b"," in written or b'"' in written:
+            written = b'"%b"' % written.replace(b'"', b'""')
+        start = content.find(b"\n%b," % written)
+        if start < 0:
+            return None
+        start += len(written) + 2
+        end = content.find(b"\n", start)
+        return content[start : end if end >= 0 else None].decode("ascii", "replace").rstrip("\r")
+
+    def unlisted(self, top: str) -> bool:
+        """Has it no RECORD, but brings the package or module ``top``, by its name or its list of such?"""
+        if self._rows():
+            return False
+        tops = _text(f"{self.path}/top_level.txt").split() or [self.name]
+        return top.removesuffix(".py") in tops
+
+    def _rows(self) -> bytes:
         if self._record is None:
-            self._record = _parse_record(_content(f"{self.path}/RECORD"))
+            content = _content(f"{self.path}/RECORD")
+            self._record = b"\n" + content if content else b""
         return self._record
 
     def forget(self) -> None:
-        """Keep no RECORD: large ones have thousands of rows, and imports come in bursts."""
+        """Keep no RECORD: imports come in bursts."""
         self._record = None
-
-    def tops(self) -> frozenset[str]:
-        """First components of its files: the packages and modules that it brings."""
-        if self._tops is None:
-            held = self._record is not None
-            found = {path.partition("/")[0] for path in self.record()}
-            if not found:
-                found = set(_text(f"{self.path}/top_level.txt").split()) or {self.name}
-                found |= {f"{name}.py" for name in found}
-            self._tops = frozenset(found)
-            if not held:
-                self.forget()
-        return self._tops
 
     def named(self) -> Distribution:
         """Itself, with its name and version as the metadata spells them: that of the directory is normalised."""
@@ -98,7 +107,7 @@ class Distribution:
             "requested": _exists(f"{self.path}/REQUESTED"),
             "direct_url": self.direct_url() or None,
             "tags": tags or None,
-            "files": len(self.record()) or None,
+            "files": self._rows().rstrip().count(b"\n") or None,
         }
 
 
@@ -112,7 +121,8 @@ class _Site:
         self._seen = 0
         self.distributions: dict[str, Distribution] = {}
         self._by_name: dict[str, Distribution] = {}
-        self._by_top: dict[str, list[Distribution]] | None = None
+        self._by_top: dict[str, list[Distribution]] = {}
+        """Who turned out to bring a package or module, latest first."""
 
     def refresh(self) -> None:
         """Look again if something was installed or removed."""
@@ -127,39 +137,39 @@ class _Site:
         paths = [f"{self.path}/{name}" for name in names]
         self.distributions = {path: known.get(path) or Distribution(path) for path in paths}
         self._by_name = {_normal(each.name): each for each in self.distributions.values()}
-        self._seen, self._by_top = now, None
+        self._seen, self._by_top = now, {}
 
     def owner(self, inside: str) -> tuple[Distribution | None, str | None]:
         """The distribution of a file, and the digest its RECORD gives; ``inside`` is relative to this directory."""
-        unlisted = None
-        for distribution in self._candidates(inside.partition("/")[0]):
-            record = distribution.record()
-            if inside in record:
-                return distribution.named(), _sha256(record[inside])
-            if not record:
-                unlisted = unlisted or distribution
-        return (None if unlisted is None else unlisted.named()), None
+        top = inside.partition("/")[0]
+        known = self._by_top.setdefault(top, [])
+        for distribution in known:
+            row = distribution.row(inside)
+            if row is not None:
+                return distribution.named(), _sha256(row)
+        for distribution in self._others(top, known):
+            row = distribution.row(inside)
+            if row is not None:
+                known.insert(0, distribution)
+                return distribution.named(), _sha256(row)
+        for distribution in self.distributions.values():
+            if distribution.unlisted(top):
+                return distribution.named(), None
+        return None, None
 
-    def _candidates(self, top: str) -> Iterator[Distribution]:
-        """Distributions that may bring ``top``: first the one that is called so, which spares the other RECORDs."""
+    def _others(self, top: str, known: list[Distribution]) -> Iterator[Distribution]:
+        """All that are not known to bring ``top``: first the one that is called so, which spares reading the rest."""
         guess = self._by_name.get(_normal(top.partition(".")[0]))
-        if guess is not None and top in guess.tops():
+        if guess is not None and guess not in known:
             yield guess
-        if self._by_top is None:
-            by_top: dict[str, list[Distribution]] = {}
-            for distribution in self.distributions.values():
-                for each in distribution.tops():
-                    by_top.setdefault(each, []).append(distribution)
-            self._by_top = by_top
-        yield from self._by_top.get(top, ())
+        for distribution in self.distributions.values():
+            if distribution is not guess and distribution not in known:
+                yield distribution
 
     def listing(self, name: str) -> Distribution | None:
-        """The distribution that brings a file of this very directory, found without parsing a RECORD."""
-        guess = self._by_name.get(_normal(name.rpartition(".")[0]))
-        row = f"{name},".encode("utf-8", "surrogateescape")
-        for distribution in [*([] if guess is None else [guess]), *self.distributions.values()]:
-            content = _content(f"{distribution.path}/RECORD")
-            if content.startswith(row) or b"\n" + row in content:
+        """The distribution whose RECORD names a file of this very directory."""
+        for distribution in self._others(name, []):
+            if distribution.row(name) is not None:
                 return distribution.named()
         return None
 
@@ -228,18 +238,6 @@ class Distributions:
 
 def _normal(name: str) -> str:
     return name.replace("-", "_").replace(".", "_").lower()
-
-
-def _parse_record(data: bytes) -> dict[str, str]:
-    found = {}
-    for line in data.decode("utf-8", "surrogateescape").splitlines():
-        if line.startswith('"'):  # a path with a comma or a quote in it
-            path, _, rest = line[1:].rpartition('",')
-            path = path.replace('""', '"')
-        else:
-            path, _, rest = line.partition(",")
-        found[path] = rest
-    return found
 
 
 def _sha256(entry: str) -> str | None:

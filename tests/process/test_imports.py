@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import _peers
 import pytest
 from _peers import Peer, named, read_spool
 
@@ -384,3 +385,82 @@ def test_an_import_inside_a_tool_call_belongs_to_that_call(
         assert plain(context, "method", "tool") == ("tools/call", "late")
         assert found[name]["sha256"] == sha256(program.directory / f"{name}.py")
     assert "mcp" not in found["mcp"]["context"]
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.13", "3.15"])
+def test_what_runs_before_the_program_is_told_with_its_owner(
+    program: Program, wheel: Path, tmp_path: Path, python: str
+) -> None:
+    peer = _peers.fresh(wheel, tmp_path / "venv", python=python)
+    stray = peer.site / "stray.pth"
+    stray.write_text("# a comment\n/some/path\nimport sys; sys.stray = 'https://user:hunter2secret@example.com/'\n")
+    (peer.site / "both.pth").write_text("import sys; sys.both = 1\n")
+    (peer.site / "both.start").write_text("sys:getrefcount\n")
+    (peer.site / "paths.pth").write_text(f"{program.directory}\n")
+    (peer.site / "sitecustomize.py").write_text("import sys\nsys.customized = True\n")
+    events = program.run(peer, "import sys\nassert sys.stray and sys.customized", check=False)
+    (start,) = named(events, "sensor_startup")
+    found = {Path(each["file"]).name: each for each in start["startup"]}
+    starts = python == "3.15"
+    shipped = "bluerock_hooks.start" if starts else "bluerock_hooks.pth"
+    assert set(found) == {"stray.pth", "both.start" if starts else "both.pth", shipped, "sitecustomize.py"}
+    assert plain(found[shipped], "pkg", "sha256") == ("bluerock-hooks", sha256(peer.site / shipped))
+    assert plain(found["stray.pth"], "pkg", "sha256") == (None, sha256(stray))
+    (line,) = found["stray.pth"]["lines"]
+    assert line.startswith("import sys; sys.stray = ")
+    assert "hunter2secret" not in line
+    assert found["sitecustomize.py"]["sha256"] == sha256(peer.site / "sitecustomize.py")
+    assert modules(events)["sitecustomize"]["executed"] == "source"
+
+
+def test_a_forked_child_does_not_tell_again_what_its_parent_told(
+    program: Program, peer_venv: Callable[..., Peer]
+) -> None:
+    events = program.run(
+        peer_venv(),
+        """
+        import os, msgspec
+        pid = os.fork()
+        if not pid:
+            import importlib_metadata, msgspec.json
+            os._exit(0)
+        os.waitpid(pid, 0)
+        """,
+    )
+    starts = named(events, "sensor_startup")
+    assert [bool(event.get("startup")) for event in starts] == [True, False]
+    parent, child = (event["context"]["process"]["pid"] for event in starts)
+    by_pid = {pid: set[str]() for pid in (parent, child)}
+    for event in named(events, "python_import"):
+        by_pid[event["context"]["process"]["pid"]].add(event["fullname"])
+    assert {"__main__", "msgspec", "msgspec._core"} <= by_pid[parent]
+    assert by_pid[parent].isdisjoint(by_pid[child])
+    assert {"importlib_metadata", "msgspec.json"} & by_pid[child]
+
+
+def test_where_every_event_is_written_at_once_it_is_complete_at_once(
+    program: Program, peer_venv: Callable[..., Peer]
+) -> None:
+    program.file("written.py")
+    code = "import written, msgspec, os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    found = modules(program.run(peer_venv(), code, check=False, BLUEROCK_RING="write"))
+    assert found["written"]["sha256"] == sha256(program.directory / "written.py")
+    assert found["msgspec._core"]["record"] == "match"
+
+
+def test_a_process_that_imports_more_than_the_ring_holds_loses_nothing(
+    program: Program, peer_venv: Callable[..., Peer]
+) -> None:
+    for number in range(600):
+        program.file(f"lots/of_modules_with_quite_long_names_{number}.py")
+    code = """
+        import importlib
+        for number in range(600):
+            importlib.import_module(f"lots.of_modules_with_quite_long_names_{number}")
+    """
+    events = program.run(peer_venv(), code, BLUEROCK_RING_BYTES="64k")
+    found = [event for name, event in modules(events).items() if name.startswith("lots.of")]
+    assert len(found) == 600
+    assert all(event["sha256"] == event["executed_sha256"] for event in found)
+    (end,) = named(events, "sensor_shutdown")
+    assert (end["events"], end["dropped"], end["errors"]) == (len(events), 0, 0)

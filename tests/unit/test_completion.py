@@ -137,6 +137,27 @@ def test_what_came_out_of_a_batch_is_recorded_after_it_and_counted(spool: Spool)
     assert told == [len(found)] == [601]
 
 
+@pytest.mark.parametrize("mode", ["mmap", "write"])
+def test_completers_may_record_and_are_asked_before_each_batch(spool: Spool, mode: str) -> None:
+    completion, begun = Completion(), []
+
+    def before() -> None:
+        begun.append(len(begun))
+
+    def settled() -> None:
+        recorder.emit(ENVELOPE.line("python_more", "event", {}))
+
+    completion.on(NAME, lambda _: {"done": True}, before=before, settled=settled)
+    recorder = Recorder(spool, thread=False, completion=completion, mode=mode)
+    for number in range(3):
+        recorder.emit(marked(completion, number))
+    recorder.close()
+    names = [event["meta"]["name"] for event in events(spool)]
+    assert (names.count(NAME), names.count("python_more")) == (3, 1 if mode == "mmap" else 3)
+    assert begun
+    assert recorder.counts().dropped == 0
+
+
 def test_work_is_done_once_where_the_spool_refuses(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     completion, asked = Completion(), []
     completion.on(NAME, lambda event: asked.append(event["number"]) or {"done": True})  # type: ignore[func-returns-value]

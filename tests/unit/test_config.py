@@ -237,3 +237,17 @@ def test_reading_settings_leaves_the_file_alone(home: dict[str, str]) -> None:
     config.load(home)
     after = os.stat(path)
     assert (before.st_mtime_ns, stat.S_IMODE(before.st_mode)) == (after.st_mtime_ns, stat.S_IMODE(after.st_mode))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("on", "on"), ("TRUE", "on"), ("1", "on"), ("yes", "on"), ("off", "off"), ("0", "off"), ("All", "all")],
+)
+def test_imports_are_off_on_or_all(text: str, value: str) -> None:
+    assert config.load({"HOME": "/", "BLUEROCK_IMPORTS": text}).imports == value
+
+
+def test_another_word_for_imports_is_a_problem() -> None:
+    settings = config.load({"HOME": "/", "BLUEROCK_IMPORTS": "some"})
+    assert settings.imports == "on"
+    assert "expected one of off, on, all" in settings.problems[0]
