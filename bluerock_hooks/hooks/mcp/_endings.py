@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import _guard, _stdlib
 from ...events import McpRequestEnded
+from ._spans import plain_id
 
 if TYPE_CHECKING:
     from ...events import End, Outcome, Role, Span
@@ -22,7 +23,8 @@ REQUEST_TIMEOUT = -32001
 CONNECTION_CLOSED = -32000
 _HTTP_TIMEOUT = 408  # 1.x
 
-# Errors that the HTTP clients of the SDKs answer their own caller with, in place of what the server did not say.
+# Errors that the HTTP clients of the SDKs answer their own caller with, in place of what the server did not say; a text
+# that ends in a colon goes on.
 _MADE_UP = (
     (32600, "Session terminated"),  # 1.x, without the sign
     (-32600, "Session terminated"),
@@ -86,8 +88,9 @@ def _record(
     connection: Connection, span: Span, inbound: bool, outcome: End, code: object = None, reason: object = None
 ) -> None:
     side = connection.role
+    request_id = plain_id(span.request_id)
     event = McpRequestEnded(
-        id=span.request_id if span.request_id is not None else "",
+        id=request_id if request_id is not None else "",
         method=span.method,
         outcome=outcome,
         side=side,
@@ -165,7 +168,10 @@ def is_made_up(error: dict[str, Any]) -> bool:
     code, message = error.get("code"), error.get("message")
     if type(message) is not str:
         return False
-    return any(code == known and message.startswith(text) for known, text in _MADE_UP)
+    return any(
+        code == known and (message.startswith(text) if text.endswith(": ") else message == text)
+        for known, text in _MADE_UP
+    )
 
 
 def outcome_of(result: Any) -> Outcome:

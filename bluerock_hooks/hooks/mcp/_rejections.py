@@ -6,6 +6,7 @@ request that is served nothing is kept but its body, until the response begins.
 
 from __future__ import annotations
 
+import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from .._patch import argument, replaced
 from ._endings import MAX_REASON, elapsed_ms
 from ._parties import text
 from ._sessions import Connection
-from ._spans import unnamed
+from ._spans import plain_id, unnamed
 from ._transports import Endpoint
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ _IDS = (int, str, type(None))
 _MAX_BODY = 16 << 20  # a body above this is refused by every SDK, and is not looked at
 _MAX_ANSWER = 1 << 16
 
-# The HTTP request that is being served: an endpoint calls another with the same scope, which is watched once.
-_WATCHED: ContextVar[HttpRequest | None] = ContextVar("bluerock_http_request", default=None)
+# The HTTP request that is being served: an endpoint calls another with the same scope, which is watched once. Weak: the
+# session that a request opens inherits its context, and lives longer.
+_WATCHED: ContextVar[weakref.ref[HttpRequest] | None] = ContextVar("bluerock_http_request", default=None)
 
 
 class Rejections:
@@ -60,20 +62,20 @@ class Rejections:
                 if request is not None:
                     args, kwargs = replaced(args, kwargs, 1, "receive", request.receive)
                     args, kwargs = replaced(args, kwargs, 2, "send", request.send)
-                    token = _WATCHED.set(request)
+                    token = _WATCHED.set(weakref.ref(request))
             except Exception as exc:
                 _guard.swallow("mcp.endpoint", exc)
             try:
                 return await original(self_, *args, **kwargs)
             finally:
-                if request is not None:
-                    _leave(request, token)
+                if token is not None:
+                    _leave(token)
 
         return endpoint
 
     def _watch(self, kind: Transport, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HttpRequest | None:
         scope = argument(args, kwargs, 0, "scope")
-        outer = _WATCHED.get()
+        outer = watched()
         if scope.get("type") != "http" or (outer is not None and outer.scope is scope):
             return None
         manager = getattr(owner, "session_manager", owner)
@@ -84,14 +86,13 @@ class Rejections:
 
 def watched() -> HttpRequest | None:
     """The HTTP request that is being served here and now."""
-    return _WATCHED.get()
+    request = _WATCHED.get()
+    return request() if request is not None else None
 
 
-def _leave(request: HttpRequest, token: Token[HttpRequest | None] | None) -> None:
+def _leave(token: Token[weakref.ref[HttpRequest] | None]) -> None:
     try:
-        request.forget()
-        if token is not None:
-            _WATCHED.reset(token)
+        _WATCHED.reset(token)
     except Exception as exc:
         _guard.swallow("mcp.endpoint", exc)
 
@@ -103,6 +104,7 @@ class HttpRequest:
     """
 
     __slots__ = (
+        "__weakref__",
         "_answer",
         "_body",
         "_complete",
@@ -165,10 +167,6 @@ class HttpRequest:
                 _guard.swallow("mcp.http_request", exc)
         return self._send(event)
 
-    def forget(self) -> None:
-        """Let go of everything: the session that a request opens lives longer, and inherits its context."""
-        self._body = self.scope = self.exchange = None
-
     def _sent(self, event: Any) -> None:
         if event["type"] == "http.response.start":
             self.status = event["status"]
@@ -196,7 +194,7 @@ class HttpRequest:
         event = McpRejected(status=self.status, verb=str(self.scope.get("method"))[:32], body=body)
         event.size = self._size if body != "unread" else _declared(self.scope)
         event.messages = count
-        event.id, event.method = span.request_id, span.method
+        event.id, event.method = plain_id(span.request_id), span.method
         event.session_id = connection.session_id
         event.connection_id = connection.id
         event.server_name = connection.parties.server

@@ -13,7 +13,7 @@ from ._definitions import LISTS
 from ._endings import abandoned, elapsed_ms, ended, failure, is_made_up, outcome_of, unanswered, withdrawn
 from ._forms import Forms
 from ._parties import Parties, text
-from ._spans import plain_id, plain_method
+from ._spans import key_of, plain_id, plain_method
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,8 +104,7 @@ class Connection:
 
     def open_request(self, request_id: object, inbound: bool) -> Span | None:
         """The open request with this id: of the peer's (``inbound``), or of this side's own."""
-        key = request_id if type(request_id) is int else plain_id(request_id)
-        return (self._received if inbound else self._sent).get(key) if key is not None else None
+        return (self._received if inbound else self._sent).get(key_of(request_id))  # type: ignore[arg-type]
 
     def open_requests(self, inbound: bool) -> list[int | str]:
         """Ids of the requests that wait for an answer: of the peer's (``inbound``), or of this side's own."""
@@ -113,12 +112,11 @@ class Connection:
 
     def close_request(self, request_id: object, inbound: bool) -> Span | None:
         """Forget an open request: no answer is expected any more."""
-        key = plain_id(request_id)
-        return (self._received if inbound else self._sent).pop(key, None) if key is not None else None
+        return (self._received if inbound else self._sent).pop(key_of(request_id), None)  # type: ignore[arg-type]
 
     def expect(self, request_id: object, span: Span) -> None:
         """The answer with this id, or with none (``None``), is to the peer's request of ``span``."""
-        self._received[plain_id(request_id)] = span  # type: ignore[index]
+        self._received[key_of(request_id)] = span  # type: ignore[index]
 
     def number_next(self) -> str:
         """The span id of the request that passes next, known before it does."""

@@ -43,3 +43,8 @@ def plain_id(value: object) -> int | str | None:
     if type(value) is str:
         return value[:_MAX_ID]
     return None
+
+
+def key_of(request_id: object) -> int | str | None:
+    """What an open request is found by: its id; None, which is no id, stands for the request that has none."""
+    return request_id if type(request_id) is int else plain_id(request_id)
