@@ -102,3 +102,12 @@ def test_payloads_are_kept_as_far_as_the_setting_says(
     answers = [event["message"] for event in named(events, "server_send_response")]
     assert "Hello, Ada" not in json.dumps(answers)
     assert named(events, "python_mcp_event")[0]["meta"]["name"] == "python_mcp_event"
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_a_session_does_not_keep_the_http_requests_that_it_had(
+    sdk: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str]
+) -> None:
+    done = peer_venv("3.11", sdk, "uvicorn").run("python", HERE / "_retained.py", EXAMPLES, env=sensor_env)
+    # The stream that the client holds open, and the last request, which the SDK's own loop still has in a variable.
+    assert int(done.stdout) <= 2
