@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from time import CLOCK_BOOTTIME, clock_gettime_ns
 
-from . import _stdlib
+from . import _proc, _stdlib
 
 _second = (-1, "")  # the last one that was asked for, and its text: events come in bursts
 _TICK_NS = 1_000_000_000 // _stdlib.sysconf("SC_CLK_TCK")
 _MOST_THREADS = 64  # of a process that are looked at
-_HALF_A_PAGE = 2048
 
 
 def utc_text(ns: int) -> str:
@@ -43,7 +42,7 @@ def process_ticks(pid: int) -> tuple[int, int]:
 
 def children_of_thread() -> frozenset[bytes]:
     """Pids of the children that this thread has made; empty where the kernel keeps no such list."""
-    return frozenset(_read("/proc/thread-self/children"))
+    return frozenset(_proc.content("/proc/thread-self/children").split())
 
 
 def since_boot_ns() -> int:
@@ -94,29 +93,14 @@ def _maker(parent: int, child: int) -> int:
     if not 1 < len(threads) <= _MOST_THREADS:
         return 0
     name = str(child).encode()
-    return next((int(thread) for thread in threads if name in _read(f"/proc/{parent}/task/{thread}/children")), 0)
+    for thread in threads:
+        if name in _proc.content(f"/proc/{parent}/task/{thread}/children").split():
+            return int(thread)
+    return 0
 
 
 def _stat(pid: int) -> list[bytes]:
     """``/proc/<pid>/stat`` from the state on, the third field of proc(5); empty where it cannot be read."""
-    text = b" ".join(_read(f"/proc/{pid}/stat"))
+    text = _proc.content(f"/proc/{pid}/stat")
     # The command name may hold spaces and parentheses: fields are counted from the last ")".
     return text[text.rfind(b")") + 2 :].split()
-
-
-def _read(path: str) -> list[bytes]:
-    """The words of a file of ``/proc``; empty where it cannot be read."""
-    try:
-        fd = _stdlib.open_fd(path, 0x80000)  # O_RDONLY | O_CLOEXEC
-    except OSError:
-        return []
-    try:
-        text = block = _stdlib.read_fd(fd, 65536)
-        while len(block) > _HALF_A_PAGE:  # /proc gives a page at a time
-            block = _stdlib.read_fd(fd, 65536)
-            text += block
-        return text.split()
-    except OSError:
-        return []
-    finally:
-        _stdlib.close_fd(fd)

@@ -160,6 +160,16 @@ class NativeLoad(_Repeated, kw_only=True):
 
     path: str
     """As the program gave it: a path, or a name that the dynamic linker looks up."""
+    file: Known | None = None
+    """What the dynamic linker found."""
+    sha256: Known | None = None
+    """Of the file, a moment later."""
+    pkg: Known | None = None
+    """Distribution that the file belongs to."""
+    version: Known | None = None
+    """Of the distribution."""
+    record: Literal["match", "mismatch", "absent"] | None = None
+    """Whether the digest is the one in the distribution's RECORD."""
 
 
 class CodeExec(_Repeated, kw_only=True):

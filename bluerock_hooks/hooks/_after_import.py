@@ -62,14 +62,22 @@ class AfterImport:
 
     def _watch(self, loader: Any) -> None:
         try:
+            if isinstance(loader, type):
+                return  # of frozen modules: it serves them all
             execute = loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
-                vars(loader).pop("exec_module", None)
+                self._unwatch(loader)
                 execute(module)
                 self._act(module)
 
             loader.exec_module = exec_module
+        except Exception as exc:
+            _guard.swallow("after_import", exc)
+
+    def _unwatch(self, loader: Any) -> None:
+        try:
+            del loader.exec_module
         except Exception as exc:
             _guard.swallow("after_import", exc)
 

@@ -3,7 +3,7 @@ containers."""
 
 from __future__ import annotations
 
-from .. import _clock, _guard, _stdlib
+from .. import _clock, _guard, _proc, _stdlib
 from ._layout import WRITTEN
 
 TYPE_CHECKING = False
@@ -53,33 +53,12 @@ def owner_state(contents: RingContents) -> OwnerState:
 
 def _mapped_here(stem: str) -> bool:
     """Does this process, in any of its interpreters, still map the ring? True where that cannot be told."""
-    try:
-        fd = _stdlib.open_fd("/proc/self/maps", 0x80000)  # O_RDONLY | O_CLOEXEC
-    except OSError as exc:
-        _guard.give_back(exc)
-        return True
-    try:
-        blocks = []
-        while block := _stdlib.read_fd(fd, 65536):
-            blocks.append(block)
-    except OSError as exc:
-        _guard.give_back(exc)
-        return True
-    finally:
-        _stdlib.close_fd(fd)
-    return f"/{stem}.ring".encode() in b"".join(blocks)
+    maps = _proc.content("/proc/self/maps")
+    return not maps or f"/{stem}.ring".encode() in maps
 
 
 def _read_boot_id() -> bytes:
     try:
-        fd = _stdlib.open_fd("/proc/sys/kernel/random/boot_id", 0x80000)
-    except OSError as exc:
-        _guard.give_back(exc)
+        return bytes.fromhex(_proc.content("/proc/sys/kernel/random/boot_id").decode("ascii").strip().replace("-", ""))
+    except ValueError:
         return bytes(16)
-    try:
-        return bytes.fromhex(_stdlib.read_fd(fd, 64).decode("ascii").strip().replace("-", ""))
-    except (OSError, ValueError) as exc:
-        _guard.give_back(exc)
-        return bytes(16)
-    finally:
-        _stdlib.close_fd(fd)

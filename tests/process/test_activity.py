@@ -5,6 +5,8 @@ Outside of MCP, with the scopes at ``all``; ``test_tool_activity`` has the defau
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +14,6 @@ from _peers import read_spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from _peers import Peer
 
@@ -165,7 +166,8 @@ import email.mime.text, encodings.idna  # the import system's own
         ("marshal", None, "__main__:6", made[3][3]),
         ("pickle", "posix.getcwd", "__main__:7", None),
     ]
-    assert told(events, "python_native_load", "path") == [("libc.so.6",)]
+    ((path, file, digest),) = told(events, "python_native_load", "path", "file", "sha256")
+    assert (path, digest) == ("libc.so.6", hashlib.sha256(Path(file).read_bytes()).hexdigest())
 
 
 def test_thousands_of_files_are_hundreds_of_events(record: Any, tmp_path: Path) -> None:

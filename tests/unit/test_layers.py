@@ -23,6 +23,7 @@ LAYERS: dict[str, int] = {
     "_guard": 0,
     "_notice": 0,
     "_plain": 0,
+    "_proc": 0,
     "_stdlib": 0,
     "_version": 0,
     # 1 model

@@ -15,8 +15,9 @@ from _storage import STEM, bury, new_ring, new_spool, store
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bluerock_hooks import _clock
 from bluerock_hooks.errors import RingError
-from bluerock_hooks.ring import Ring, _forkpage, _layout, owner_state, read_ring
+from bluerock_hooks.ring import Ring, _forkpage, _layout, any_serving, owner_state, read_ring
 from bluerock_hooks.ring._layout import Region, checksum, records
 
 if TYPE_CHECKING:
@@ -339,3 +340,18 @@ def test_a_ring_without_a_mapping_says_who_writes(spool: Spool) -> None:
     assert (contents.state, contents.records, contents.segment_number) == (_layout.WRITTEN, [], _layout.NO_SEGMENT)
     assert owner_state(contents) == "alive"
     assert not ring.main.put(b"x")
+
+
+# -- descent
+
+
+def test_a_ring_says_that_its_owner_starts_processes_on_behalf_of_requests(spool: Spool) -> None:
+    ring = new_ring(spool, f"{os.getpid()}-0123456789abcdef")
+    ticks = {os.getpid(): _clock.process_ticks(os.getpid())[1], 1: 1}
+    Path(spool.rings_path, "1-nonsense.ring").write_bytes(b"no ring")
+    with spool.rings_directory() as directory:
+        assert not any_serving(directory, ticks)
+        ring.words[_layout.W_SERVING] = 1
+        assert any_serving(directory, ticks)
+        assert not any_serving(directory, {os.getpid(): ticks[os.getpid()] + 1})  # a number that was used before
+        assert not any_serving(directory, {2: 2})

@@ -64,6 +64,7 @@ class Imports:
         audit.on("import", self._imported)
         completion.on("python_import", self._completer.module, before=self.look, settled=self._completer.settled)
         completion.on("sensor_startup", self._completer.startup)
+        completion.on("python_native_load", self._completer.library)
         self._find(list(sys.modules.items()))
 
     # -- what the interpreter says; in the importing thread, whose time it is

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from _imp import source_hash
 
-from ... import _digest
+from ... import _digest, _proc
 from ...distributions import Distributions
 from ._code import vars_of
 from ._startup import CUSTOMIZE
@@ -49,16 +49,31 @@ class Completer:
             found["kept"] = False
         if file is None or not file.startswith("/"):
             return found
-        digest = self._file(file, found)
+        self._about(file, found)
         if "pyc_hash" in event and _is_stale(file, event["pyc_hash"]):
             found["pyc"] = "stale"
+        return found
+
+    def library(self, event: dict[str, Any]) -> dict[str, object]:
+        """The members to add to a ``python_native_load``: of the file that the name led to, where it was loaded."""
+        path = event["path"]
+        found: dict[str, object] = {}
+        file = path if path.startswith("/") else _loaded(path)
+        if file is not None:
+            if file != path:
+                found["file"] = file
+            self._about(file, found)
+        return found
+
+    def _about(self, file: str, found: dict[str, object]) -> None:
+        """Digest and distribution of a file, and whether its RECORD agrees."""
+        digest = self._file(file, found)
         distribution, recorded = self._distributions.owner(file)
         if distribution is not None:
             found["pkg"], found["version"] = distribution.name, distribution.version
             known = recorded is not None and digest is not None
             found["record"] = "absent" if not known else "match" if recorded == digest else "mismatch"
             self._use(distribution, mismatch=found["record"] == "mismatch")
-        return found
 
     def startup(self, event: dict[str, Any]) -> dict[str, object]:
         """Whose the files are that ran before the program; with the customisation modules, if they did."""
@@ -111,6 +126,14 @@ class Completer:
 def _is_stale(file: str, pyc_hash: str) -> bool:
     content = _digest.file_digest(file, whole=True)
     return content is not None and source_hash(_KEY, content[1]).hex() != pyc_hash
+
+
+def _loaded(name: str) -> str | None:
+    """The file that is mapped into this process under this name."""
+    end = b"/" + name.encode("utf-8", "surrogateescape")
+    maps = _proc.content("/proc/self/maps").splitlines()
+    line = next((line for line in maps if line.endswith(end)), None)
+    return None if line is None else line[line.index(b"/") :].decode("utf-8", "surrogateescape")
 
 
 class _Use:
