@@ -126,8 +126,8 @@ class Encoder:
     def form(self, event: McpMessage) -> Fill | None:
         """A function that records requests or responses like ``event``; None where there can be none.
 
-        It takes JSON: the context, twice the request id, the payload, and of responses (events with an outcome) the
-        duration. ``event`` is spent.
+        It takes JSON: the context, the request id, the payload, and of responses (events with an outcome) the duration.
+        ``event`` is spent.
         """
         method = event.method
         if method is not None and self._redactor.text(method) != method:

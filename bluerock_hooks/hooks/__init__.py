@@ -52,7 +52,7 @@ if TYPE_CHECKING:
             """``request`` encoded, with ``%b`` for its ids (request id, span id, parent's span id)."""
 
         def form(self, event: McpMessage) -> Fill | None:
-            """A function that records messages like ``event``, from JSON: context, id, id, payload, duration.
+            """A function that records messages like ``event``, from JSON: context, id, payload, duration.
 
             It gives False, and records nothing, where it cannot any more.
             """

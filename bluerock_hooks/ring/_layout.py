@@ -95,8 +95,8 @@ def records(
     """
     found: list[bytes] = []
     last = position + capacity if end is None else min(end, position + capacity)
+    offset = position % capacity
     while position < last:
-        offset = position % capacity
         at = base + offset
         word = words[at >> 3]
         size = word & PADDING
@@ -104,14 +104,19 @@ def records(
             break
         if word == PADDING:
             position += capacity - offset
+            offset = 0
             continue
         if offset + 16 + size > capacity:
             break
         data = bytes(memory[at + 16 : at + 16 + size])
-        if checksum(data) != word >> 32:
+        if (adler32(data) if size <= QUICK else checksum(data)) != word >> 32:
             break
         found.append(data)
-        position += (size + 31) & -16
+        step = size + 31 & -16
+        position += step
+        offset += step
+        if offset >= capacity:
+            offset -= capacity
     return found, position
 
 

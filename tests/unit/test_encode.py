@@ -176,7 +176,7 @@ def test_a_form_gives_the_line_that_the_struct_gives(
     assert params is not None
     assert result is not None
     assert fill is not None
-    assert fill(context, rid, rid, params)
+    assert fill(context, rid, params)
     event = common("server_received_request")
     event.id, event.method = request_id, method
     event.message = {"id": request_id, "method": method, "params": payload}
@@ -186,7 +186,7 @@ def test_a_form_gives_the_line_that_the_struct_gives(
     like.method, like.outcome = method, "tool_error"
     fill = whole.form(like)
     assert fill is not None
-    assert fill(context, rid, rid, result, b"1.250")
+    assert fill(context, rid, result, b"1.250")
     event = common("server_send_response")
     event.id, event.method, event.outcome, event.duration_ms = request_id, method, "tool_error", 1.25
     event.message = {"id": request_id, "result": payload}
@@ -212,17 +212,17 @@ def test_a_form_is_of_its_process_only() -> None:
     fill = whole.form(like)
     assert fill is not None
     before = _forkpage.births[0]
-    assert fill(b"{}", b"1", b"1", b"{}")
+    assert fill(b"{}", b"1", b"{}")
     lines.clear()
     try:
         _forkpage.births[0] += 1  # as in a forked child
         _forkpage.arm()
-        assert not fill(b"{}", b"1", b"1", b"{}")
+        assert not fill(b"{}", b"1", b"{}")
     finally:
         _forkpage.births[0] = before
         _forkpage.arm()
     assert lines == []
-    assert fill(b"{}", b"1", b"1", b"{}")
+    assert fill(b"{}", b"1", b"{}")
 
 
 def test_what_is_not_everyday_is_left_to_the_struct() -> None:

@@ -26,62 +26,67 @@ Kind = tuple[int, bool]
 """Request (0), notification (1) or response (2); inbound."""
 
 
-class Forms:
-    """Events, forms of lines and contexts of one connection. ``common(kind)`` makes an event of what all have.
+class Memory(dict[Any, Any]):
+    """What ``make(key)`` gave, remembered: at most ``_MOST`` of it. Asking for what is known is one look-up, in C."""
 
-    ``lines`` and ``contexts`` are looked into before ``line`` and ``context`` are asked: the everyday message saves the
-    call.
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self._make = make
+
+    def __missing__(self, key: Any) -> Any:
+        value = self._make(key)
+        if len(self) >= _MOST:
+            self.clear()
+        self[key] = value  # not before: what is asked to make it may clear what is known
+        return value
+
+
+class Forms:
+    """Events, lines and contexts of one connection. ``common(kind)`` makes an event of what all have.
+
+    ``events[what, inbound]``: an event with all that is the same for every request (0), notification (1), response (2).
+    ``lines[method, inbound, outcome]``: the function that records requests (no outcome) or responses of this method:
+    see ``Recording.form``. ``contexts[method, subject, outermost]``, of requests of this method about this subject with
+    or without a parent: method and subject as they may be recorded, and the form of their context.
     """
 
-    __slots__ = ("_common", "_events", "_passing", "_recording", "contexts", "lines", "params", "result")
+    __slots__ = ("_passing", "_recording", "contexts", "events", "lines", "params", "result")
 
     def __init__(self, recording: Recording, endpoint: Endpoint, common: Callable[[Kind], McpMessage]) -> None:
         self._recording = recording
-        self._common = common
-        self._events: dict[Kind, McpMessage] = {}
         self._passing = endpoint.passing if endpoint.kind == "memory" else None
         self.params = recording.params
         self.result = recording.result
-        self.lines: dict[tuple[str | None, bool, Outcome | None], Fill] = {}
-        self.contexts: dict[tuple[Any, str | None, bool], Context] = {}
+        self.events = Memory(common)
+        self.lines = Memory(self._line)
+        self.contexts = Memory(self._context)
 
     def clear(self) -> None:
         """Something new is known of the connection."""
-        self._events.clear()
+        self.events.clear()
         self.lines.clear()
         self.contexts.clear()
 
     def event(self, kind: Kind) -> McpMessage:
-        """An event with all that is the same for every message of its kind."""
-        known = self._events.get(kind)
-        if known is None:
-            known = self._common(kind)
-            self._events[kind] = known  # not before: to ask the names may clear what is known
-        event: McpMessage = known.__copy__()  # type: ignore[attr-defined]  # Structs have it; copy.copy() asks thrice
+        """A copy of ``events[kind]``, to be completed."""
+        event: McpMessage = self.events[kind].__copy__()  # copy.copy() asks thrice
         return event
 
-    def line(self, key: tuple[str | None, bool, Outcome | None]) -> Fill:
-        """The function that records requests (no outcome) or responses of this method: see ``Recording.form``."""
+    def _line(self, key: tuple[str | None, bool, Outcome | None]) -> Fill:
         method, inbound, outcome = key
         event = self.event((0 if outcome is None else 2, inbound))
         event.method, event.outcome = method, outcome
-        fill = self._recording.form(event) or _cannot
-        _remember(self.lines, key, fill)
-        return fill
+        return self._recording.form(event) or _cannot
 
-    def context(self, key: tuple[Any, str | None, bool], session_id: str | None) -> Context:
-        """Of requests of this method about this subject: both as they may be recorded, and the form of their context.
-
-        The third of ``key`` says whether the request has no parent.
-        """
+    def _context(self, key: tuple[Any, str | None, bool]) -> Context:
         method, subject, outermost = key
         method = method[:_MAX_METHOD] if type(method) is str else f"<{type(method).__name__}>"
         if subject is not None:
             subject = self._recording.clean(subject)[:_MAX_SUBJECT]
+        session_id = self.events[0, False].session_id
         form = self._recording.context(Request(method, subject, 0, session_id, "", None if outermost else ""))
-        known = method, subject, form
-        _remember(self.contexts, key, known)
-        return known
+        return method, subject, form
 
     def notice(self, method: str, payload: bytes) -> Any:
         """The message of a notification whose parameters are encoded already."""
@@ -103,12 +108,6 @@ class Forms:
         payload = encode(value)
         passing[id(value)] = value, payload
         return payload
-
-
-def _remember(where: dict[Any, Any], key: Any, value: Any) -> None:
-    if len(where) >= _MOST:
-        where.clear()
-    where[key] = value
 
 
 def _cannot(*_parts: bytes) -> bool:

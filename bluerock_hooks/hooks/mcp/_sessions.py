@@ -179,21 +179,24 @@ class Connection:
                 if "root" in members:  # 1.x: a root model around the message; 2.x: the message itself
                     members = members["root"].__dict__
             method, request_id = members.get("method"), members.get("id")
-            if type(request_id) is not int:
+            if type(request_id) is int:
+                rid = b"%d" % request_id
+            else:
                 request_id = plain_id(request_id)
+                rid = _encode(request_id)
             if method is None:
-                self._response(members, request_id, inbound)
+                self._response(members, request_id, rid, inbound)
             elif request_id is None:
                 self._notification(plain_method(method), members.get("params"), inbound)
             else:
-                self._request(method, request_id, members.get("params"), inbound)
+                self._request(method, request_id, rid, members.get("params"), inbound)
         except Exception as exc:
             if not isinstance(carried, Exception):
                 _guard.swallow("mcp.message", exc)
 
     # -- requests and responses: what is said of the everyday one is filled into a form, the others take the second way
 
-    def _request(self, method: Any, request_id: int | str, params: Any, inbound: bool) -> None:
+    def _request(self, method: Any, request_id: int | str, rid: bytes, params: Any, inbound: bool) -> None:
         subject = trace_parent = state = None
         if type(params) is dict:
             subject = params.get("name")
@@ -213,9 +216,7 @@ class Connection:
             parent = None  # inherited by the task that reads, from the request that opened the connection
         forms = self._forms
         session_id, span_id = self.session_id, self._new_id()
-        context = method, subject, parent is None
-        method, subject, form = forms.contexts.get(context) or forms.context(context, session_id)
-        rid = b"%d" % request_id if type(request_id) is int else _encode(request_id)
+        method, subject, form = forms.contexts[method, subject, parent is None]
         if parent is None:
             above, encoded = None, form % (rid, span_id.encode())
         else:
@@ -228,11 +229,8 @@ class Connection:
         waiting[request_id] = span
         if trace_parent is None and state is None and params is not None:
             payload = forms.shared(forms.params, params, inbound)
-            if payload is not None:
-                key = method, inbound, None
-                fill = forms.lines.get(key) or forms.line(key)
-                if fill(encoded, rid, rid, payload):
-                    return
+            if payload is not None and forms.lines[method, inbound, None](encoded, rid, payload):
+                return
         span.trace = trace_parent
         event = forms.event((0, inbound))
         event.id = plain = plain_id(request_id)
@@ -244,7 +242,7 @@ class Connection:
             event.message["params"] = params
         self._recording.record(event, span)
 
-    def _response(self, members: dict[str, Any], request_id: int | str | None, inbound: bool) -> None:
+    def _response(self, members: dict[str, Any], request_id: int | str | None, rid: bytes, inbound: bool) -> None:
         waiting = self._sent if inbound else self._received
         span = waiting.pop(request_id, None)  # type: ignore[arg-type]  # None is no id, and in no map but a refused one
         result = members.get("result")
@@ -258,10 +256,8 @@ class Connection:
                 forms = self._forms
                 payload = forms.shared(forms.result, result, inbound)
                 if payload is not None:
-                    key = method, inbound, outcome
-                    fill = forms.lines.get(key) or forms.line(key)
-                    rid = b"%d" % request_id if type(request_id) is int else _encode(request_id)
-                    if fill(span.encoded, rid, rid, payload, b"%d.%03d" % divmod(duration, 1000)):
+                    took = b"%d.%03d" % divmod(duration, 1000)
+                    if forms.lines[method, inbound, outcome](span.encoded, rid, payload, took):
                         return
         self._answer(span, request_id, result, members.get("error"), inbound)
 
