@@ -258,7 +258,7 @@ class Sensor:
         self._encoder = Encoder(
             self.envelope,
             self._redaction(),
-            self.settings.max_event_bytes,
+            min(self.settings.max_event_bytes, self.settings.ring_bytes >> 2),  # a ring takes no longer line
             self._digest_key,
             self.recorder.emit,
         )

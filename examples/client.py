@@ -36,7 +36,7 @@ async def connect(options: argparse.Namespace) -> AsyncIterator[Any]:
     program, *arguments = options.server_command
     target = options.url or StdioServerParameters(command=program, args=arguments)
     if Client is not None:
-        async with Client(target, mode=options.mode) as client:
+        async with Client(options.url or stdio_client(target), mode=options.mode) as client:
             yield client
     else:
         async with open_streams(target) as streams, ClientSession(streams[0], streams[1]) as session:

@@ -27,6 +27,7 @@ EXCHANGES = [
     pytest.param("3.11", "mcp==2.3.0", [], "2026-07-28", id="mcp-2.3-2026"),
     pytest.param("3.11", "mcp==2.3.0", ["--mode", "legacy"], "2025-11-25", id="mcp-2.3-2025"),
     pytest.param("3.10", "mcp==1.30.0", [], "2025-11-25", id="mcp-1.30-python-3.10"),
+    pytest.param("3.11", "mcp==2.0.0", [], "2026-07-28", id="mcp-2.0"),
     pytest.param("3.13", "mcp==2.3.0", [], "2026-07-28", id="mcp-2.3-python-3.13"),
 ]
 
@@ -306,3 +307,25 @@ class mounted:  # noqa: N801  reads as a verb in a with statement
             if subprocess.run(["umount", str(self.place)], capture_output=True).returncode == 0:
                 return
             time.sleep(0.1)
+
+
+LARGE = """\
+import asyncio, _in_memory
+
+async def main():
+    async with _in_memory.connect("legacy") as session:
+        await session.call_tool("sign_in", {"user": "word " * 6000, "api_key": ""})
+
+asyncio.run(main())
+"""
+
+
+def test_a_message_too_long_for_a_small_ring_is_cut_like_any_other_large_one(
+    peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    path = f"{EXAMPLES}:{Path(__file__).parent.parent}"
+    whole = {"BLUEROCK_PAYLOADS": "full", "BLUEROCK_RING_BYTES": "64k", "PYTHONPATH": path}
+    peer_venv("3.11", "mcp==2.3.0").run("python", "-c", LARGE, env={**sensor_env, **whole})
+    calls = [event for event in named(read_spool(spool), "server_received_request") if event["method"] == "tools/call"]
+    assert [event["message"]["oversize"] > 16 << 10 for event in calls] == [True]
+    assert calls[0]["context"]["mcp"]["tool"] == "sign_in"

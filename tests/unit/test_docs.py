@@ -185,8 +185,9 @@ def test_the_changelog_has_the_version_that_is_built() -> None:
     assert "## [Unreleased]" in changelog or f"## [{__version__}]" in changelog
 
 
-def test_the_checks_script_is_sound_shell() -> None:
-    script = ROOT / ".ci" / "run"
+@pytest.mark.parametrize("name", ["run", "matrix", "conformance"])
+def test_the_scripts_of_the_checks_are_sound_shell(name: str) -> None:
+    script = ROOT / ".ci" / name
     assert script.stat().st_mode & 0o111
     assert subprocess.run(["bash", "-n", str(script)], capture_output=True).returncode == 0
     assert "set -euo pipefail" in script.read_text()

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import mcp.types as types
 from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.resolve import Elicit, Resolve
 from mcp.shared.message import SessionMessage
@@ -145,7 +146,7 @@ def server(transport: str, target: Any) -> Any:
     if transport == "memory":
         return build()
     if transport == "stdio":
-        return StdioServerParameters(command=target[0], args=target[1:])
+        return stdio_client(StdioServerParameters(command=target[0], args=target[1:]))
     if transport == "sse":
         from mcp.client.sse import sse_client
 
