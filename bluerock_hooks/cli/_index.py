@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from ..reader import StoredEvent
+    from ..reader import Snapshot, StoredEvent
     from ._calls import Cause, ProcessKey
+    from ._selection import CallSelection
 
-STRUCTURE = (b'"python_mcp_', b'"python_process_', b'"sensor_startup"', b'"sensor_shutdown"')
+_KIN = (b'"sensor_startup"', b'"python_mcp_session_created"', b'"python_process_spawn"')
+STRUCTURE = (
+    *_KIN,
+    b'"python_mcp_event"',
+    b'"python_mcp_request_ended"',
+    b'"python_process_exit"',
+    b'"sensor_shutdown"',
+)
 """Texts of the lines that ``Index`` needs; others only tell it when something happened last."""
-
 
 _DEEP = 64  # what causes what is no longer followed; only a forged spool is so deep
 
@@ -71,8 +78,21 @@ class Index:
             "sensor_shutdown": self._shutdown,
         }
 
-    def take(self, stored: StoredEvent) -> int:
-        """Note what joins; returns the event's time in microseconds."""
+    def read(
+        self, snapshot: Snapshot, selection: CallSelection, containing: tuple[bytes, ...]
+    ) -> Iterator[StoredEvent]:
+        """Take the events that are not too old, and give each on; of older ones only what says who started whom."""
+        if selection.since:
+            for stored in snapshot.events(containing=_KIN):
+                if stored.ts < selection.since:
+                    self.take(stored)
+        for stored in snapshot.events(selection.since_ns, containing):
+            if stored.ts >= selection.since:
+                self.take(stored)
+                yield stored
+
+    def take(self, stored: StoredEvent) -> None:
+        """Note what joins."""
         event, at = stored.event, self.clock(stored.ts)
         component = component_of(event)
         program = self.programs.get(component)
@@ -88,7 +108,6 @@ class Index:
             for side in call.sides():
                 if side.span == span:
                     side.last = at
-        return at
 
     # -- what is known
 

@@ -115,6 +115,7 @@ class CallSelection:
         self._sessions: list[str] | None = options.session
         self._servers: list[str] | None = options.server
         self.since_ns: int = options.since or 0
+        self.since = _since_text(self.since_ns)
         given = (self._pids, self._tools, self._methods, self._sessions, self._servers, options.since)
         self.filters: bool = any(each is not None for each in given)
 
@@ -122,8 +123,7 @@ class CallSelection:
         """Does every filter let it pass?"""
         sides = list(call.sides())
         return (
-            call.start * 1000 >= self.since_ns
-            and (self._pids is None or any(side.pid in self._pids for side in sides))
+            (self._pids is None or any(side.pid in self._pids for side in sides))
             and _any(self._tools, (call.tool,))
             and _any(self._methods, (call.method,))
             and _any(self._servers, (call.server,))
@@ -142,7 +142,7 @@ class Selection:
         self._methods: list[str] | None = options.method
         self._sessions: list[str] | None = options.session
         self.since_ns: int = options.since or 0
-        self._since = _clock.utc_text(max(self.since_ns, 0)).rstrip("Z") if self.since_ns else ""
+        self._since = _since_text(self.since_ns)
 
     def matches(self, stored: StoredEvent) -> bool:
         """Does every filter let it pass?"""
@@ -178,6 +178,11 @@ def _routine(stored: StoredEvent) -> bool:
         and member(event, "context", "mcp") is None
         and not any(name in event for name in _REMARKABLE)
     )
+
+
+def _since_text(since_ns: int) -> str:
+    """As ``StoredEvent.ts``; empty, which is before all of them, for 0."""
+    return _clock.utc_text(max(since_ns, 0)).rstrip("Z") if since_ns else ""
 
 
 def _any(patterns: list[str] | None, values: tuple[Any, ...]) -> bool:

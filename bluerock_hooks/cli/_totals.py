@@ -93,7 +93,8 @@ class Accounts:
         self.bytes += len(stored.line) + 1
         event, name = stored.event, stored.name
         component, number = component_of(event), member(event, "meta", "source_event_id")
-        if isinstance(number, int) and number > self._highest.get(component, 0):
+        known = self._highest.setdefault(component, 0)
+        if isinstance(number, int) and number > known:
             self._highest[component] = number
         if name == "python_events_dropped" and isinstance(event.get("dropped"), int):
             self.dropped[str(event.get("reason") or "unknown")] += event["dropped"]
@@ -106,8 +107,8 @@ class Accounts:
         """
         emitted = sum(self._highest.values())
         return {
-            "programs": len(index.programs),
-            "without_end": sum(not program.ended for program in index.programs.values()),
+            "programs": len(self._highest),
+            "without_end": sum(not index.programs[component].ended for component in self._highest),
             "emitted": emitted,
             "written": self.written,
             "bytes": self.bytes,
@@ -118,7 +119,7 @@ class Accounts:
 
 
 class Totals:
-    """``take`` every event, then ``sums``."""
+    """``take`` every event after the index has, then ``sums``."""
 
     def __init__(self) -> None:
         self.index = Index()
@@ -128,7 +129,6 @@ class Totals:
 
     def take(self, stored: StoredEvent) -> None:
         """Count an event."""
-        self.index.take(stored)
         self.accounts.add(stored)
         event = stored.event
         span = member(event, "context", "mcp", "span_id")

@@ -126,12 +126,11 @@ class Forest:
                 self._passed.add(key)
 
     def needles(self) -> tuple[bytes, ...]:
-        """Texts of which each line that matters has one."""
-        index, found = self._index, set()
+        """Texts of which each line that matters has one. A notification that is received names no request."""
+        index, found = self._index, {"server_received_notification", "client_received_notification"}
         for call in index.distinct():
             if self._root(call) is not None:
-                for side in call.sides():
-                    found |= {side.span, side.connection}
+                found |= {side.span for side in call.sides()}
         for program in index.programs.values():
             if self._root(program) is not None:
                 found.add(program.component)

@@ -33,10 +33,10 @@ def main(args: list[str], prog: str) -> int:
     snapshot = Snapshot(spool)
     selection = CallSelection(options)
     totals = Totals()
-    for stored in snapshot.events(selection.since_ns):
+    for stored in totals.index.read(snapshot, selection, ()):
         totals.take(stored)
     tools, servers = totals.sums(selection)
-    accounts = totals.accounts.as_json(totals.index, whole=not selection.since_ns)
+    accounts = totals.accounts.as_json(totals.index, whole=not selection.since)
     if options.json:
         print(json.dumps(_as_json(tools, servers, accounts)))
     else:

@@ -40,15 +40,16 @@ def main(args: list[str], prog: str) -> int:
     most = options.limit if options.limit is not None else _default_limit(options.call, selection)
     complete = most is None or most > FEW
     index = Index()
-    for stored in snapshot.events(selection.since_ns, () if complete else STRUCTURE):
-        index.take(stored)
+    for _ in index.read(snapshot, selection, () if complete else STRUCTURE):
+        pass
     roots = choose(index, selection, options.call, most)
     forest = Forest(index, roots, complete=complete)
     write = _write_json if options.json else TreeWriter(Canvas(sys.stdout), full=options.full, date=options.date).write
     if roots:
         for stored in snapshot.events(selection.since_ns, () if complete else forest.needles()):
-            for tree in forest.add(stored):
-                write(tree)
+            if stored.ts >= selection.since:
+                for tree in forest.add(stored):
+                    write(tree)
         for tree in forest.rest():
             write(tree)
     if options.call == "all":

@@ -244,6 +244,17 @@ def test_a_pipe_gets_whole_lines_without_colour(recorded: Path) -> None:
     assert b"\x1b[36m" in forced
 
 
+def test_what_began_before_still_says_who_started_whom(recorded: Path) -> None:
+    since = ("--since", "2026-11-25T14:52:18.9")
+    calls = [tree for tree in traced(recorded, "all", *since) if tree["kind"] == "request"]
+    assert [tree["tool"] for tree in calls] == TOOLS[1:]
+    assert all(tree["sender"]["pid"] != tree["receiver"]["pid"] for tree in calls)
+    done = call(recorded.parent, "stats", "--json", "--spool", recorded, *since, text=True)
+    sums = json.loads(done.stdout)
+    assert sum(row["calls"] for row in sums["tools"] if row["server"] == "traced") == 5
+    assert (sums["sensors"]["programs"], sums["sensors"]["missing"]) == (2, 0)
+
+
 def test_exit_status(recorded: Path) -> None:
     for words in (["trace", "nothing"], ["trace", "all", "--tool", "nothing"], ["stats", "--tool", "nothing"]):
         done = call(recorded.parent, *words, "--spool", recorded, text=True)

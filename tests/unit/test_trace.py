@@ -365,10 +365,7 @@ def test_what_events_say_may_be_anything() -> None:
     ]
     (tree,) = trees([CALL[0], *odd])
     assert "what=[1]" in text([tree])
-    totals = Totals()
-    for each in [CALL[0], *odd]:
-        totals.take(parse(each))
-    totals.sums(selection())
+    totals_of([CALL[0], *odd]).sums(selection())
 
 
 def test_nothing_hostile_reaches_the_terminal() -> None:
@@ -419,6 +416,7 @@ def test_offsets_read_well(microseconds: int, said: str) -> None:
 def totals_of(lines: list[bytes]) -> Totals:
     totals = Totals()
     for each in sorted((parse(each) for each in lines), key=lambda event: (event.ts, event.key[1])):
+        totals.index.take(each)
         totals.take(each)
     return totals
 
