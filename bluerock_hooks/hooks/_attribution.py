@@ -46,10 +46,10 @@ def over(span: Span) -> None:
         listener(span)
 
 
-def leave(token: Token[Span | None]) -> None:
-    """Take back what ``enter`` did."""
+def leave(token: Token[Any]) -> None:
+    """Take back what ``enter`` did, or the ``set`` of any other variable of ours. Never raises."""
     try:
-        _CURRENT.reset(token)
+        token.var.reset(token)
     except ValueError as exc:
         # A coroutine that was never finished is closed in somebody else's context: there is nothing to take back.
         _guard.give_back(exc)

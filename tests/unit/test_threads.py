@@ -119,6 +119,10 @@ def test_a_coroutine_closed_in_another_context_leaves_quietly() -> None:
     import contextvars
 
     span = Span("tools/call", None, 1, None, "5a", None, 0)
-    token = contextvars.copy_context().run(_attribution.enter, span)
-    _attribution.leave(token)
+    other: contextvars.ContextVar[bool] = contextvars.ContextVar("other", default=False)
+    for set_in in (_attribution.enter, other.set):
+        token = contextvars.copy_context().run(set_in, span)  # type: ignore[arg-type]
+        _attribution.leave(token)
     assert _attribution.current() is None
+    _attribution.leave(token := other.set(True))
+    assert not other.get()

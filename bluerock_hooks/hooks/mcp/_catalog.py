@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import _guard
 from ...events import McpServerInit, ServerInfo
-from .._attribution import current
+from .._attribution import current, leave
 from .._patch import Patch
 from ._definitions import converted, keyed, name_of, official
 
@@ -116,7 +116,7 @@ class Catalog:
                 try:
                     original(self_, *args, **kwargs)
                 finally:
-                    _MAKING.reset(token)
+                    leave(token)
                 try:
                     for holder, component, describe in self._contents(self_, tables):
                         self._add(holder, component, describe)

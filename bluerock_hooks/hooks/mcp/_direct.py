@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import _guard
 from ...events import ConnectTarget, McpClientConnect
-from .._attribution import current
+from .._attribution import current, leave
 from .._patch import argument, replaced
 from ._endings import CONNECTION_CLOSED, REQUEST_TIMEOUT, end_of, ended, is_cancellation
 from ._propagation import PropagatingTap, propagating
@@ -125,7 +125,7 @@ class Direct:
                 _failed(connection, request_id, False, exc)
                 raise
             finally:
-                SERVING.reset(token)
+                leave(token)
             connection.message({"id": request_id, "result": result}, False)
             return result
 

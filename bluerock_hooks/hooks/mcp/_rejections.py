@@ -14,6 +14,7 @@ import msgspec
 
 from ... import _guard, _stdlib
 from ...events import McpRejected
+from .._attribution import leave
 from .._patch import argument, replaced
 from ._endings import MAX_REASON, elapsed_ms
 from ._parties import text
@@ -23,7 +24,6 @@ from ._transports import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from contextvars import Token
 
     from ...events import Body, Transport
     from .. import Recording
@@ -69,7 +69,7 @@ class Rejections:
                 return await original(self_, *args, **kwargs)
             finally:
                 if token is not None:
-                    _leave(token)
+                    leave(token)
 
         return endpoint
 
@@ -88,13 +88,6 @@ def watched() -> HttpRequest | None:
     """The HTTP request that is being served here and now."""
     request = _WATCHED.get()
     return request() if request is not None else None
-
-
-def _leave(token: Token[weakref.ref[HttpRequest] | None]) -> None:
-    try:
-        _WATCHED.reset(token)
-    except Exception as exc:
-        _guard.swallow("mcp.endpoint", exc)
 
 
 class HttpRequest:

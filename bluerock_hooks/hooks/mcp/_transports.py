@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import _guard
 from ...events import McpClientConnect
-from .._attribution import current
+from .._attribution import current, leave
 from .._patch import ObjectProxy, argument
 from ._targets import STARTING, Attempt, with_session_callback
 
@@ -231,7 +231,7 @@ class _Opening(ObjectProxy):
             streams = await self.__wrapped__.__aenter__()
         finally:
             if token is not None:
-                STARTING.reset(token)
+                leave(token)
         try:
             self._self_ids = self._self_opened(streams)
         except Exception as exc:

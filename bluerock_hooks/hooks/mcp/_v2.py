@@ -160,7 +160,7 @@ class Dispatchers:
                 return await original(*args, **kwargs)
             finally:
                 if token is not None:
-                    SERVING.reset(token)
+                    leave(token)
                 if exchange is not None:
                     exchange.close()
 
