@@ -59,7 +59,7 @@ class Loaded:
         self.modules: dict[tuple[object, ...], Module] = {}
         self.packages: dict[tuple[str, str], dict[str, Any]] = {}
         self.startup: dict[tuple[str, str], dict[str, Any]] = {}
-        self._python: dict[object, str] = {}
+        self._python: dict[str, str] = {}
 
     def read(self, snapshot: Snapshot, selection: Selection) -> None:
         """Take in what the spool holds and the filters let pass."""
@@ -68,7 +68,7 @@ class Loaded:
                 self._take(stored.name, stored.event)
 
     def _take(self, name: str, event: dict[str, Any]) -> None:
-        process = member(event, "meta", "component_id")
+        process = str(member(event, "meta", "component_id"))
         if name == "sensor_startup":
             self._python[process] = str(event.get("python"))
             for each in event.get("startup") or ():
@@ -81,7 +81,7 @@ class Loaded:
             python = self._python.get(process)
             key = (python, *(str(members.get(each)) for each in _MEMBERS))
             module = self.modules.setdefault(key, Module(members, python))
-            module.processes.add(str(process))
+            module.processes.add(process)
 
     def distributions(self) -> dict[tuple[str, str], list[Module]]:
         """Modules by name and version of their distribution, sorted; ``("", "")`` is what belongs to none."""

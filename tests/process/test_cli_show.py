@@ -260,3 +260,27 @@ def test_ctrl_c_ends_with_130(spool: Path) -> None:
         _, said = process.communicate(timeout=20)
         assert process.returncode == 130
         assert said == b""
+
+
+def test_imports_with_which_all_is_well_are_left_to_the_command_that_sums_them_up(tmp_path: Path) -> None:
+    spool = tmp_path / "imports"
+    routine = [
+        line(1, "python_import", fullname="good", record="match", file="/site/good.py"),
+        line(2, "python_import_stdlib", count=1, modules=["json"]),
+        line(3, "python_package", version="1", modules=1),
+    ]
+    remarkable = [
+        line(4, "python_import", fullname="edited", record="mismatch", file="/site/edited.py"),
+        line(5, "python_import", fullname="stale", record="match", pyc="stale"),
+        line(6, "python_import", fullname="json", shadows_stdlib=True),
+        line(7, "python_import", fullname="failed", kept=False),
+        line(8, "python_import", fullname="late", record="match", mcp=CALL),
+    ]
+    segment(spool, routine + remarkable)
+    shown = show(spool)
+    assert [words.split()[3] for words in shown] == ["edited", "stale", "json", "failed", "late"]
+    assert shown[0].endswith("edited mismatch /site/edited.py")
+    assert "in tools/call add" in shown[4]
+    assert len(show(spool, "--json")) == 8
+    assert len(show(spool, "--event", "python_import")) == 6
+    assert len(show(spool, "--event", "python_*")) == 8

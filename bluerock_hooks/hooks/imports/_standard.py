@@ -19,12 +19,12 @@ _BINARIES = "lib-dynload/"
 
 def is_standard_file(file: str) -> bool:
     """Is this file in the place of the standard library, under a name that belongs there?"""
-    for home in HOMES:
-        if file.startswith(home):
-            if file.startswith(_NOT_HOME):
-                return False
-            inside = file[len(home) :].removeprefix(_BINARIES)
-            return is_standard_name(inside.partition("/")[0].partition(".")[0])
+    if file.startswith(HOMES):
+        if file.startswith(_NOT_HOME):
+            return False
+        home = _HOME if file.startswith(_HOME) else _ZIP
+        inside = file[len(home) :].removeprefix(_BINARIES)
+        return is_standard_name(inside.partition("/")[0].partition(".")[0])
     return file.startswith(_FROZEN) and is_standard_name(file[len(_FROZEN) : -1])
 
 
