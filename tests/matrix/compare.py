@@ -1,6 +1,6 @@
 """Judges a cell: every message of the wire is one event of each side, whole, and belongs to the right request.
 
-``DIFFERENCES`` lists where the SDK itself tells a side something else than what is on the wire.
+``DIFFERENCES`` lists what the SDK itself tells one side and never puts on the wire.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ Seen = Counter[tuple[str, str]]
 
 
 class Difference(NamedTuple):
-    """One that is the SDK's own. ``extra`` events have no message on the wire; else messages have no event."""
+    """Events of a side that have no message on the wire, and why. A message without an event is never right."""
 
     event: str
-    extra: bool
     where: Callable[[Cell], bool]
     message: Callable[[dict[str, Any]], bool]
     reason: str
@@ -40,21 +39,18 @@ CONNECTION_CLOSED = -32000
 DIFFERENCES = [
     Difference(
         "server_send_notification",
-        extra=True,
         where=lambda cell: bool(cell.words) and cell.era == "2025",
         message=lambda message: True,
         reason="HTTP that answers in JSON, or without sessions, takes a handler's notifications and discards them",
     ),
     Difference(
         "server_send_response",
-        extra=True,
         where=lambda cell: cell.words == ["stateless"] and cell.on_mcp_2,
         message=lambda message: message.get("error", {}).get("code") == CONNECTION_CLOSED,
         reason="HTTP without sessions of 2.x answers a cancelled call when its client has left",
     ),
     Difference(
         "client_send_notification",
-        extra=True,
         where=lambda cell: cell.transport == "http" and cell.era == "2026",
         message=lambda message: message["method"] == "notifications/cancelled",
         reason="HTTP of 2026-07-28 has no such message: the client's transport closes the stream instead",
@@ -70,13 +66,7 @@ def problems(cell: Cell, lit: Played, dark: Played, used: set[int] | None = None
         found.append("the witness saw nothing")
     for side in ("client", "server"):
         found += _side(cell, lit, side, set() if used is None else used)
-    return [
-        *found,
-        *_pairs(lit.events),
-        *_ends(lit.events),
-        *_children(cell, lit.events),
-        *_constants(cell, lit.events),
-    ]
+    return [*found, *_pairs(events), *_ends(events), *_children(cell, events), *_constants(cell, events)]
 
 
 def _harm(lit: Played, dark: Played) -> list[str]:
@@ -109,20 +99,19 @@ def _side(cell: Cell, played: Played, side: str, used: set[int]) -> list[str]:
     # In process the two sides number the same call differently; the witness sees the server's numbers.
     numbered = not (cell.direct and side == "client")
     wire, events = _on_wire(played.wire, side, numbered), _in_events(played.events, side, numbered)
-    found = []
-    for extra, rest in ((False, wire - events), (True, events - wire)):
-        for (name, text), count in rest.items():
-            row = _known(cell, name, json.loads(text), extra)
-            if row is None:
-                found.append(f"{'event without a message' if extra else 'no event'}: {count} {name} {text[:300]}")
-            else:
-                used.add(row)
+    found = [f"no event: {count} {name} {text[:300]}" for (name, text), count in (wire - events).items()]
+    for (name, text), count in (events - wire).items():
+        row = _known(cell, name, json.loads(text))
+        if row is None:
+            found.append(f"event without a message: {count} {name} {text[:300]}")
+        else:
+            used.add(row)
     return found
 
 
-def _known(cell: Cell, name: str, message: dict[str, Any], extra: bool) -> int | None:
+def _known(cell: Cell, name: str, message: dict[str, Any]) -> int | None:
     for number, row in enumerate(DIFFERENCES):
-        if row.event == name and row.extra == extra and row.where(cell) and row.message(message):
+        if row.event == name and row.where(cell) and row.message(message):
             return number
     return None
 
@@ -135,9 +124,9 @@ def _on_wire(wire: Iterable[tuple[str, dict[str, Any]]], side: str, numbered: bo
     return seen
 
 
-def _in_events(events: Iterable[dict[str, Any]], side: str, numbered: bool) -> Seen:
+def _in_events(events: list[dict[str, Any]], side: str, numbered: bool) -> Seen:
     seen: Seen = Counter()
-    for event in named(list(events), "python_mcp_event"):
+    for event in named(events, "python_mcp_event"):
         if event["event"].startswith(side):
             seen[event["event"], _text(event["message"], numbered)] += 1
             if event.get("id") != event["message"].get("id"):
@@ -161,6 +150,10 @@ def _plain(value: Any) -> Any:
     return [_plain(part) for part in value] if isinstance(value, list) else value
 
 
+# A response, and the request it answers, as the same side names them.
+_ASKED = {"send_response": "received_request", "received_response": "send_request"}
+
+
 def _pairs(events: list[dict[str, Any]]) -> list[str]:
     """A response has its request's method, id and span; a request has at most one."""
     found = []
@@ -170,9 +163,8 @@ def _pairs(events: list[dict[str, Any]]) -> list[str]:
         _, _, way = event["event"].partition("_")
         if way in ("send_request", "received_request"):
             requests[(*end, way, repr(event["id"]))] = event
-        elif way in ("send_response", "received_response"):
-            asked = {"send_response": "received_request", "received_response": "send_request"}[way]
-            request = requests.pop((*end, asked, repr(event.get("id"))), None)
+        elif way in _ASKED:
+            request = requests.pop((*end, _ASKED[way], repr(event.get("id"))), None)
             if request is None:
                 found.append(f"a response to nothing: {event}")
             elif (request["method"], request["context"]["mcp"]) != (event.get("method"), event["context"].get("mcp")):
@@ -191,9 +183,8 @@ def _ends(events: list[dict[str, Any]]) -> list[str]:
         end = event["meta"]["component_id"], event["connection_id"], side
         if way in ("send_request", "received_request"):
             ends[(*end, way, repr(event["id"]))] = []
-        elif way in ("send_response", "received_response") and not event.get("late"):
-            asked = {"send_response": "received_request", "received_response": "send_request"}[way]
-            ends.setdefault((*end, asked, repr(event.get("id"))), []).append("response")
+        elif way in _ASKED and not event.get("late"):
+            ends.setdefault((*end, _ASKED[way], repr(event.get("id"))), []).append("response")
     for event in named(events, "python_mcp_request_ended"):
         way = "send_request" if event["side"] == event["source"] else "received_request"
         key = event["meta"]["component_id"], event["connection_id"], event["side"], way, repr(event["id"])
