@@ -85,6 +85,10 @@ def _hook(handlers: dict[str, Handler], inside: Container[int]) -> Callable[[str
     return bluerock_audit
 
 
+HOOK = _hook({}, ()).__code__
+"""The code of the hook: whoever is on the stack above a frame of it raised the event."""
+
+
 def _both(first: Handler, second: Handler) -> Handler:
     def both(event: str, args: tuple[Any, ...]) -> None:
         try:

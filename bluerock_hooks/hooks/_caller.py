@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from . import _audit
+from ._audit import HOOK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
 _HERE = __file__[: -len("hooks/_caller.py")]
-_AUDIT = _audit.__file__
 _getframe = sys._getframe
 
 
@@ -26,10 +25,9 @@ def module() -> str:
 def raiser() -> FrameType | None:
     """In a handler of an audit event: the frame that raised it, None where that is one of ours."""
     frame: FrameType | None = _getframe(1)
-    while frame is not None and frame.f_code.co_filename != _AUDIT:
+    while frame is not None and frame.f_code is not HOOK:
         frame = frame.f_back
-    while frame is not None and frame.f_code.co_filename == _AUDIT:
-        frame = frame.f_back
+    frame = None if frame is None else frame.f_back
     return None if frame is None or frame.f_code.co_filename.startswith(_HERE) else frame
 
 

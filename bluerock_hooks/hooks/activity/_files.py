@@ -67,16 +67,18 @@ class Files(Family):
             self._open(span, path, _SQLITE)
 
     def _open(self, span: Span | None, path: str, flags: int) -> None:
-        if self._unwanted(path):
-            return
         mode = "write" if flags & _WRITES else "read"
+        exact = "open", mode, path
+        # Programs open the same files again and again: such an open is to cost little. Who does it is not asked then,
+        # so that an import of a file that was opened before counts as well.
+        if self._repeats.again(span, "python_file_open", exact) or self._unwanted(path):
+            return
         directory = path.rpartition("/")[0]
-        new = self._repeats.first(
-            span, "python_file_open", ("open", mode, path), ("open", mode, directory, "*"), ("open", mode)
-        )
+        new = self._repeats.first(span, "python_file_open", exact, ("open", mode, directory, "*"), ("open", mode))
         if new is not None:
             level, entry = new
-            self._repeats.tell(span, entry, {**self._place((path, f"{directory}/*", "*")[level]), "mode": mode})
+            place = self._place((path, f"{directory}/*", "*")[level])
+            self._repeats.tell(span, entry, {**place, "mode": mode})
 
     def _removed(self, _event: str, args: tuple[Any, ...]) -> None:
         wanted, span = self._wanted()

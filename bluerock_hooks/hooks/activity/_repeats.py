@@ -50,6 +50,15 @@ class Repeats:
         self._tables: dict[int, tuple[Span, Table]] = {}
         self._outside: Table = {}
 
+    def again(self, span: Span | None, name: str, key: Key) -> bool:
+        """Has this been told before? Then it is counted now."""
+        table = self._outside if span is None else self._table(span)
+        entry = table[name].get(key) if name in table else None
+        if entry is None:
+            return False
+        self._again(span, entry)
+        return True
+
     def first(self, span: Span | None, name: str, *keys: Key) -> tuple[int, Entry] | None:
         """None where it has been told before, and is counted now; else what is to be given to ``tell``.
 
