@@ -183,9 +183,10 @@ class _Site:
 
 
 class Distributions:
-    """The distributions of this process: those of the directories on ``sys.path``, which may change at any time."""
+    """The distributions of the directories ``paths``, else of those on ``sys.path``, which may change at any time."""
 
-    def __init__(self) -> None:
+    def __init__(self, paths: list[str] | None = None) -> None:
+        self._paths = paths
         self._sites: dict[str, _Site] = {}
         self._path: list[str] = []
         self._editable: list[tuple[str, Distribution]] | None = None
@@ -227,7 +228,7 @@ class Distributions:
 
     def _refresh(self) -> None:
         self._fresh = True
-        entries = [entry for entry in sys.path if type(entry) is str]
+        entries = [entry for entry in (sys.path if self._paths is None else self._paths) if type(entry) is str]
         if entries != self._path:
             self._path = entries
             paths = sorted({each.rstrip("/") for each in entries if each.startswith("/")}, key=len, reverse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..distributions import Distributions
 from ..reader import member
 
 TYPE_CHECKING = False
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from ..reader import Snapshot
     from ._selection import Selection
 
+_SITES = ("/site-packages", "/dist-packages")
 CONTAINING = (b'"python_import"', b'"python_package"', b'"sensor_startup"')
 
 # Members that tell one fact about a module from another; those of many processes are mostly the same.
@@ -66,6 +68,7 @@ class Loaded:
         for stored in snapshot.events(selection.since_ns, containing=CONTAINING):
             if selection.matches(stored):
                 self._take(stored.name, stored.event)
+        self._adopt()
 
     def _take(self, name: str, event: dict[str, Any]) -> None:
         process = str(member(event, "meta", "component_id"))
@@ -82,6 +85,23 @@ class Loaded:
             key = (python, *(str(members.get(each)) for each in _MEMBERS))
             module = self.modules.setdefault(key, Module(members, python))
             module.processes.add(process)
+
+    def _adopt(self) -> None:
+        """Whose a module is, where its process was killed before it could say: by what is installed now.
+
+        Only that: whether the file was as it was installed, nobody can tell any more.
+        """
+        orphans = [
+            module
+            for module in self.modules.values()
+            if module.get("sha256") is None and module.get("pkg") is None and isinstance(module.get("file"), str)
+        ]
+        sites = {module.get("file").rpartition(mark)[0] + mark for module in orphans for mark in _SITES}
+        known = Distributions([site for site in sites if site not in _SITES])
+        for module in orphans:
+            distribution, _ = known.owner(module.get("file"))
+            if distribution is not None:
+                module.members["pkg"], module.members["version"] = distribution.name, distribution.version
 
     def distributions(self) -> dict[tuple[str, str], list[Module]]:
         """Modules by name and version of their distribution, sorted; ``("", "")`` is what belongs to none."""

@@ -292,6 +292,11 @@ def test_what_was_imported_is_in_the_ring_when_the_import_is_done(
     assert found["kept"]["executed_sha256"] == sha256(program.directory / "kept.py")
     assert "sha256" not in found["kept"]  # nobody was left to read the file at that time
     assert {"msgspec", "msgspec._core"} <= set(found)
+    command = (peer_venv().python, "-m", "bluerock_hooks", "imports", "--json", "--spool", program.spool)
+    document = json.loads(peer_venv().run(*command).stdout)
+    (group,) = [each for each in document["distributions"] if each["name"] == "msgspec"]
+    assert {"msgspec", "msgspec._core"} <= {each["fullname"] for each in group["modules"]}
+    assert not any("record" in each for each in group["modules"])  # what the file was then, nobody can say now
 
 
 def test_the_events_that_a_process_counted_are_those_that_it_left(
@@ -464,3 +469,21 @@ def test_a_process_that_imports_more_than_the_ring_holds_loses_nothing(
     assert all(event["sha256"] == event["executed_sha256"] for event in found)
     (end,) = named(events, "sensor_shutdown")
     assert (end["events"], end["dropped"], end["errors"]) == (len(events), 0, 0)
+
+
+def test_a_lazy_import_is_recorded_when_it_happens(program: Program, peer_venv: Callable[..., Peer]) -> None:
+    """PEP 810, from Python 3.15 on."""
+    program.file("used_late.py")
+    program.file("never_used.py")
+    code = """
+        lazy import used_late
+        lazy import never_used
+        import sys
+        assert "used_late" not in sys.modules
+        import msgspec
+        assert used_late.value == 1
+    """
+    found = modules(program.run(peer_venv("3.15"), code))
+    assert "never_used" not in found
+    assert found["used_late"]["executed"] == "source"
+    assert list(found).index("msgspec") < list(found).index("used_late")
