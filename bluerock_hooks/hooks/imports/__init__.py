@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 import sys
 
-from ... import _digest
 from .. import _attribution, _caller
 from ._code import Origins, namespace_of, origin_of, spec_of, vars_of
 from ._complete import Completer
@@ -110,8 +109,7 @@ class Imports:
             file = origin_of(namespace) or code_file
         if self._is_summarised(file) or self._is_ours(name):
             return
-        digest = None if origin is None or origin.data is None else _digest.sha256(origin.data).hexdigest()
-        _digest.prepare()
+        digest = None if origin is None else origin.digest()
         if type(name) is str:
             if not self._is_new(name, file, digest):
                 return
@@ -144,8 +142,8 @@ class Imports:
             self._looked_at = len(modules)
             self._find(modules)
         if self._untold:
-            names, self._untold = sorted(self._untold), []
-            self._recording.note("python_import_stdlib", {"count": len(names), "modules": names})
+            names, self._untold = self._untold, []
+            self._recording.note("python_import_stdlib", {"count": len(names), "modules": sorted(names)})
 
     def _find(self, modules: Sequence[tuple[str, object]]) -> None:
         for name, module in modules:

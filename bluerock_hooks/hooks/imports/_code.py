@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from ... import _stdlib
+from ... import _digest, _stdlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _ident = _stdlib.get_ident
 _LOADERS = ("exec_module", "_call_with_frames_removed", "load_module")  # functions that run the body of a module
 _UNCHECKED = 1  # flags of a .pyc: made of source with that hash, and never compared with it
 _MOST_THREADS = 64
+_LARGEST = 16 << 20  # bytes that are held on to until they run; no module is as large
 
 if not TYPE_CHECKING:  # their home modules are not loaded at start-up
     ModuleType = type(sys)
@@ -32,15 +33,24 @@ _namespace_of = vars(ModuleType)["__dict__"].__get__
 class Origin:
     """What became code: ``kind`` is ``source``, ``pyc``, or ``transformed`` for a tree that somebody else made."""
 
-    __slots__ = ("data", "file", "kind", "pyc_hash")
+    __slots__ = ("_data", "file", "kind", "pyc_hash")
 
-    def __init__(self, kind: str, data: bytes | None, file: str | None, pyc_hash: str | None = None) -> None:
+    def __init__(self, kind: str, data: bytes | str | None, file: str | None, pyc_hash: str | None = None) -> None:
         self.kind = kind
-        self.data = data
+        self._data = data if data is None or len(data) <= _LARGEST else None
         self.file = file
         """The source file's path, where the loader said so."""
         self.pyc_hash = pyc_hash
         """Hash of the source that an unchecked ``.pyc`` was made of."""
+
+    def digest(self) -> str | None:
+        """SHA-256 of the bytes, where they are known."""
+        data = self._data
+        if data is None:
+            return None
+        digest = _digest.sha256(data.encode("utf-8", "surrogatepass") if type(data) is str else data).hexdigest()  # type: ignore[arg-type]
+        _digest.prepare()
+        return digest
 
 
 class Origins:
@@ -65,11 +75,8 @@ class Origins:
         if file is None:
             parsed = self._last.get(_ident())
             self._remember(Origin("transformed", None, None if parsed is None else parsed.file))
-        elif type(file) is str and file[:1] != "<":
-            if type(source) is bytes:
-                self._remember(Origin("source", source, file))
-            elif type(source) is str:
-                self._remember(Origin("source", source.encode("utf-8", "surrogatepass"), file))
+        elif type(file) is str and file[:1] != "<" and (type(source) is bytes or type(source) is str):
+            self._remember(Origin("source", source, file))
 
     def forget(self) -> None:
         """Code was made of something that nobody showed us."""
