@@ -39,8 +39,8 @@ class Call:
     """One request, with the side that sent it and the side that received it as far as they are in the spool."""
 
     __slots__ = (
-        "answer_bytes", "by_client", "client", "error_code", "id", "method", "params_bytes", "receiver", "sender",
-        "server", "session", "tool", "transport",
+        "answer_bytes", "by_client", "client", "digest", "error_code", "id", "method", "params_bytes", "receiver",
+        "sender", "server", "session", "tool", "transport",
     )  # fmt: skip
 
     def __init__(self, method: str, tool: str | None, request_id: object) -> None:
@@ -48,6 +48,8 @@ class Call:
         self.tool = tool
         self.id = request_id
         self.by_client = True
+        self.digest = 0
+        """Of its arguments as recorded."""
         self.sender: Side | None = None
         self.receiver: Side | None = None
         self.server: str | None = None

@@ -205,6 +205,7 @@ class Index:
         method = text_or_none(event.get("method")) or text_or_none(request.get("method")) or "?"
         call = Call(method, text_or_none(request.get("tool")), event.get("id"))
         call.by_client = (role == "client") == sent
+        call.digest = hash(repr(member(event, "message", "params", "arguments")))
         self._describe(call, event)
         connection = text_or_none(event.get("connection_id")) or ""
         side = Side(span, program.component, program.pid, connection, at, text_or_none(request.get("parent_span_id")))

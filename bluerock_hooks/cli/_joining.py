@@ -2,8 +2,9 @@
 
 A request that is received has been sent and is not answered yet, so it is looked for among those that are open, with
 its method, name and id. On stdio its process descends from the one that the client started; over HTTP both sides name
-the session; in memory it is the same process. Where more than one is left, none is taken: nothing is guessed. Once a
-request is joined its connections are, and the next is looked for there first.
+the session; in memory it is the same process. Of several the one with the same arguments is taken; where more than
+one is left, none is: nothing is guessed. Once a request is joined its connections are, and the next is looked for
+there first.
 """
 
 from __future__ import annotations
@@ -58,10 +59,12 @@ class Joiner:
         found = [each for each in waiting if each.sender is not None and each.sender.connection == known]
         if not found:
             found = [each for each in waiting if self._may_be(each, call)]
-        # In memory messages keep their order, and 2026-07-28 gives the two sides ids of their own.
+        if len(found) > 1:  # in memory 2026-07-28 gives each side an id of its own, which then tells nothing
+            found = [each for each in found if each.id == call.id] or found
+            found = [each for each in found if each.digest == call.digest] or found
+        # In memory messages keep their order.
         if len(found) == 1 or (found and call.transport == "memory"):
-            same = [each for each in found if each.id == call.id]
-            return self._join((same or found)[0], call)
+            return self._join(found[0], call)
         return None
 
     def _join(self, sent: Call, received: Call) -> Call:

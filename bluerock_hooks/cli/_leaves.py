@@ -57,6 +57,8 @@ def where(call: Call) -> list[Piece]:
     if call.transport is not None:
         found.append(("dim", call.transport))
     client, server = (call.sender, call.receiver) if call.by_client else (call.receiver, call.sender)
+    if client is not None and server is not None and client.pid == server.pid:
+        client = None  # a process is named once
     ends = (_party(call.client or "client", client), _party(call.server or "server", server))
     found.append(("dim", f"{ends[0]} {'->' if call.by_client else '<-'} {ends[1]}"))
     return found

@@ -53,6 +53,12 @@ class Total:
         """How many ended badly; one without an answer yet has not."""
         return self.calls - self.outcomes["unanswered"] - sum(self.outcomes[name] for name in GOOD)
 
+    @property
+    def error_rate(self) -> float | None:
+        """Errors among those that have ended."""
+        ended = self.calls - self.outcomes["unanswered"]
+        return self.errors / ended if ended else None
+
     def percentile(self, share: int) -> float | None:
         """The duration that ``share`` percent did not exceed, in milliseconds: that of a real request."""
         if not self.durations:
@@ -62,12 +68,12 @@ class Total:
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        ended = self.calls - self.outcomes["unanswered"]
+        rate = self.error_rate
         times = {f"p{share}_ms": self.percentile(share) for share in (50, 95, 99)}
         return {
             "calls": self.calls,
             "errors": self.errors,
-            "error_rate": round(self.errors / ended, 4) if ended else None,
+            "error_rate": round(rate, 4) if rate is not None else None,
             "outcomes": dict(self.outcomes.most_common()),
             **times,
             "max_ms": max(self.durations, default=None),

@@ -287,10 +287,11 @@ class Forest:
 
     def _notification(self, event: dict[str, Any], call: Call | None, at: int, *, sent: bool) -> None:
         connection, message = str(event.get("connection_id")), event.get("message")
-        owner = call if call is not None else self._by_token(connection, message)
+        named = self._by_token(connection, message)
+        owner = call if call is not None else named
         if not sent:
             # Over HTTP of 2026-07-28 the server has a connection for each request, the client one for all.
-            receiver = owner.receiver if owner is not None else None
+            receiver = named.receiver if named is not None else None
             away = receiver.connection if receiver is not None else self._index.joiner.peers.get(connection)
             waiting = self._notes.get((away, repr(message)))
             if waiting:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ._totals import Group, Total
 
 _NAMES = {True: 30, False: 18}  # cells of a tool's name: on a wide terminal or in a pipe, on a narrow one
-_NARROW = 92
+_NARROW = 90
 
 
 def main(args: list[str], prog: str) -> int:
@@ -84,35 +84,41 @@ def _block(canvas: Canvas, name: str, total: Total) -> None:
     if bad:
         canvas.line([("", "   "), ("name", f"{'ended':<15}"), ("bad", ", ".join(bad))])
     for label, found in total.touches.as_json(TOP).items():
-        names: Piece = ("text", listed(list(found["top"]), found["distinct"]))
-        canvas.line([("", "   "), ("name", f"{label:<15}"), ("strong", f"{found['count']:>7}"), names])
+        canvas.line(_labelled(label, found["count"], listed(list(found["top"]), found["distinct"])))
 
 
 def _row(canvas: Canvas, name: str, total: Total) -> str:
     times = [took(total.percentile(share)) for share in (50, 95, 99)]
-    rate = f"{100 * total.errors / total.calls:.1f}%" if total.errors else "-"
+    rate = f"{100 * total.error_rate:.1f}%" if total.error_rate else "-"
     sizes = [size_text(size) for size in (total.params_bytes, total.answer_bytes)]
     return _columns(canvas, name, str(total.calls), rate, *times, *sizes)
 
 
 def _columns(canvas: Canvas, name: str, *numbers: str) -> str:
-    widths = (7, 7, 9, 9, 9, 12, 12)
+    widths = (6, 7, 8, 8, 8, 11, 11)
     room = _NAMES[not 0 < canvas.width < _NARROW]
     cut = name if len(name) <= room else name[: room - 1] + "~"
     return f"{cut:<{room}}" + "".join(f"{number:>{width}}" for number, width in zip(numbers, widths, strict=True))
 
 
 def _accounts(canvas: Canvas, accounts: dict[str, Any]) -> None:
-    """One line, and what is wrong."""
-    dropped = accounts["dropped"]
-    said = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "0"
-    canvas.line(
-        [("strong", "sensors"), ("", f"{accounts['programs']} programs, {accounts['without_end']} without an end;"),
-         ("", f"events: {accounts['emitted']} emitted, {accounts['written']} here ({size_text(accounts['bytes'])}),"),
-         ("bad", f"{accounts['missing']} not here," if accounts["missing"] else ""),
-         ("bad" if dropped else "", f"dropped {said},"),
-         ("bad" if accounts["swallowed"] else "", f"swallowed {accounts['swallowed']}")]
-    )  # fmt: skip
+    """What sensors account for; what is wrong of it in colour."""
+    canvas.line([("strong", "sensors")])
+    dropped = ", ".join(f"{count} {reason}" for reason, count in accounts["dropped"].items())
+    rows = (
+        ("programs", accounts["programs"], f"{accounts['without_end']} without an end", ""),
+        ("emitted", accounts["emitted"], "", ""),
+        ("written", accounts["written"], size_text(accounts["bytes"]), ""),
+        ("missing", accounts["missing"], "", "bad"),
+        ("dropped", sum(accounts["dropped"].values()), dropped, "bad"),
+        ("swallowed", accounts["swallowed"], "", "bad"),
+    )
+    for label, count, said, style in rows:
+        canvas.line(_labelled(label, count, said, style if count else "strong"))
+
+
+def _labelled(label: str, count: int, said: str, style: str = "strong") -> list[Piece]:
+    return [("", "   "), ("name", f"{label:<15}"), (style or "strong", f"{count:>7}"), ("text", said)]
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:

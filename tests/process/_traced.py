@@ -100,6 +100,16 @@ async def slow() -> str:
     return "slow"
 
 
+@server.tool()
+async def mark(number: int) -> str:
+    """One of many at the same time."""
+    await asyncio.sleep(0.01)
+    await asyncio.to_thread(Path(f"{number}.txt").write_text, "x")
+    process = await asyncio.create_subprocess_exec("true", str(number))
+    await process.wait()
+    return str(number)
+
+
 async def noted(*_: Any) -> None:
     """Take a progress notification."""
 
@@ -112,6 +122,7 @@ async def talk(client: Any) -> None:
     await client.call_tool("fail", {"text": "\x1b[31mred\u202e"})
     await asyncio.gather(client.call_tool("slow", {}), client.call_tool("slow", {}))
     await asyncio.gather(*tasks)
+    await asyncio.gather(*(client.call_tool("mark", {"number": number}) for number in range(30)))
 
 
 @asynccontextmanager

@@ -70,11 +70,24 @@ def below(node: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 def test_every_call_once_with_both_its_sides(run: tuple[str, Path]) -> None:
     way, spool = run
     calls = [tree for tree in traced(spool, "all") if tree["kind"] == "request" and tree["method"] == "tools/call"]
-    assert [tree["tool"] for tree in calls] == TOOLS
+    assert [tree["tool"] for tree in calls] == TOOLS + 30 * ["mark"]
     for tree in calls:
         assert (tree["sender"]["pid"] == tree["receiver"]["pid"]) == (way == "memory")
         assert tree["sender"]["at_ms"] <= tree["receiver"]["at_ms"]
-    assert [tree["outcome"] for tree in calls] == ["ok", "ok", "ok", "tool_error", "ok", "ok"]
+    assert [tree["tool"] for tree in calls if tree["outcome"] != "ok"] == ["fail"]
+
+
+def test_of_many_at_the_same_time_each_has_its_own(run: tuple[str, Path]) -> None:
+    _, spool = run
+    marks = traced(spool, "mark", "-n", "50")
+    assert sorted(tree["params"]["arguments"]["number"] for tree in marks) == list(range(30))
+    for tree in marks:
+        number = str(tree["params"]["arguments"]["number"])
+        assert tree["answer"]["result"]["content"][0]["text"] == number
+        assert "receiver" in tree
+        did = [node.get("path", node.get("argv")) for node in tree["children"] if node["kind"] != "import"]
+        assert did == [f"{number}.txt", ["true", number]]
+        assert [node["exit"]["returncode"] for node in below(tree, "process")] == [0]
 
 
 def test_a_call_has_exactly_what_it_did(run: tuple[str, Path]) -> None:
@@ -122,7 +135,9 @@ def test_sums_count_each_call_once(run: tuple[str, Path]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     sums = json.loads(done.stdout)
     tools = {row["tool"]: row for row in sums["tools"] if row["tool"]}
-    assert {tool: row["calls"] for tool, row in tools.items()} == {tool: TOOLS.count(tool) for tool in TOOLS}
+    assert {tool: row["calls"] for tool, row in tools.items()} == {tool: TOOLS.count(tool) for tool in TOOLS} | {
+        "mark": 30
+    }
     assert tools["fail"]["error_rate"] == 1.0
     assert tools["publish"]["touched"]["processes"]["top"] == {"sh": 1, "true": 1}
     sensors = sums["sensors"]

@@ -148,6 +148,8 @@ def test_a_tool_that_is_a_client_has_its_requests_below_it(sdk: int) -> None:
     tree = as_json(trees(RECORDED, "outer", 2)[sdk], 0)
     calls = [node for node in tree["children"] if node["kind"] == "request"]
     assert [(call["method"], call.get("tool")) for call in calls][:2] == [("initialize", None), ("tools/call", "inner")]
+    handshake = [node for node in tree["children"] if node["kind"] == "notification"]
+    assert ["received_at_ms" in node for node in handshake] == [True]
     inner = calls[1]
     assert outline(inner) == ["file_open"]
     assert (inner["sender"]["pid"], inner["server_name"]) == (inner["receiver"]["pid"], "inside")
@@ -244,6 +246,25 @@ def test_a_message_that_cannot_be_told_from_another_is_not_joined() -> None:
     named = [each.replace(b'"kz"', b'"kz","session_id":"no"') for each in [other]]
     assert len(trees([SERVER, *named, *[each.replace(b'"kc"', b'"kc","session_id":"s"').replace(
         b'"ks"', b'"ks","session_id":"s"') for each in http]])) == 2  # fmt: skip
+
+
+def test_requests_alike_are_told_apart_by_their_arguments() -> None:
+    def of_http(side: str, span: str, number: int, **fields: Any) -> bytes:
+        params = {"params": {"arguments": {"number": number}}}
+        return of(3, "request", side, span, connection_id=f"k{span}", transport="http", message=params, **fields)
+
+    sent = [of_http("client_send", f"c{n}", n, component=f"c{n}", pid=n) for n in (1, 2, 3)]
+    received = [
+        of_http("server_received", f"s{n}", n, component="s", pid=9).replace(b":03.", b":04.") for n in (2, 3, 1)
+    ]
+    found = trees([*sent, *received])
+    assert sorted([side.span for side in tree.call.sides()] for tree in found) == [
+        ["c1", "s1"],
+        ["c2", "s2"],
+        ["c3", "s3"],
+    ]
+    twice = [of_http("client_send", "c9", 1, component="c9", pid=9), *sent, *received]
+    assert len(trees(twice)) == 5  # one of two that are the same to the letter is not told from the other
 
 
 def test_two_servers_of_a_client_are_told_apart_by_their_processes() -> None:
