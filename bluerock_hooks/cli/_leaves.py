@@ -132,15 +132,23 @@ def words(argv: object) -> str:
 
 
 def _import(node: Node) -> Leaf:
-    fields = node.fields
-    found: list[Piece] = [("text", str(fields.get("fullname") or fields.get("file")))]
+    return "import", [("text", str(node.fields.get("fullname") or node.fields.get("file"))), *_origin(node.fields)]
+
+
+def _library(node: Node) -> Leaf:
+    return "library", [("path", str(node.fields.get("file") or node.fields.get("path"))), *_origin(node.fields)]
+
+
+def _origin(fields: dict[str, Any]) -> list[Piece]:
+    """The distribution that a file belongs to, and what is odd."""
+    found: list[Piece] = []
     if fields.get("pkg") is not None:
         found.append(("dim", f"{fields['pkg']} {fields.get('version', '')}".rstrip()))
-    return "import", [*found, *[("bad", sign) for sign in signs(fields)]]
+    return [*found, *[("bad", sign) for sign in signs(fields)]]
 
 
 def signs(fields: dict[str, Any]) -> Iterator[str]:
-    """What makes an import worth a look."""
+    """What makes code that was loaded worth a look."""
     if fields.get("record") == "mismatch":
         yield "differs from RECORD"
     if fields.get("pyc") == "stale":
@@ -227,7 +235,7 @@ _LEAVES: dict[str, Callable[[Node], Leaf]] = {
     "import_stdlib": lambda node: ("import", [("text", f"{node.fields.get('count')} modules of the standard library")]),
     "mcp_client_connect": _connect,
     "mcp_server_add": _element,
-    "native_load": lambda node: ("library", [("path", str(node.fields.get("path")))]),
+    "native_load": _library,
     "notification": _notification,
     "process_exec": lambda node: ("becomes", [("text", words(node.fields.get("argv")))]),
     "socket_bind": _socket("bind"),

@@ -164,7 +164,7 @@ def _run(nodes: list[Node]) -> Iterator[Row]:
 
 def _alike(node: Node) -> Hashable:
     """Nodes that may become one row have the same."""
-    if node.kind == "import" and any(signs(node.fields)):
+    if any(signs(node.fields)):
         return id(node)
     return node.kind, str(node.fields.get("mode")), str(node.fields.get("method")), node.late
 

@@ -30,6 +30,8 @@ _BESIDE = frozenset((
 """Events that are no lines of their own: they complete others, or tell of the sensor."""
 _COUNTED = ("python_code_", "python_file_", "python_native_", "python_socket_")
 """Events that are told again, with a count, when they have come again."""
+_COMPLETED = frozenset(("file", "sha256", "pkg", "version", "record"))
+"""Members that the drain adds: a count may come without them."""
 
 
 class Node:
@@ -251,7 +253,8 @@ class Forest:
     def _leaf(self, event: dict[str, Any], name: str, at: int, cause: Call | Program) -> None:
         fields = own_members(event)
         count = fields.pop("count", None) if name.startswith(_COUNTED) else None
-        key = (component_of(event), id(cause), name, repr(fields))
+        subject = [item for item in fields.items() if item[0] not in _COMPLETED]
+        key = (component_of(event), id(cause), name, repr(subject))
         node = self._nodes.get(key) if isinstance(count, int) else None
         if node is None:
             node = Node(name.removeprefix("python_"), at, fields)

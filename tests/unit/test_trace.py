@@ -350,6 +350,23 @@ def test_one_request_that_goes_on_does_not_hold_up_the_others(monkeypatch: pytes
     assert [tree.call.main.span for tree in trees(lines)] == ["long", *(f"s{number}" for number in range(1, 9))]
 
 
+def test_code_that_is_not_what_was_installed_stands_out() -> None:
+    here = {"span_id": "b"}
+    imports = [event(3, "python_import", "c2", 5, fullname=f"m{n}", pkg="p", version="1", mcp=here) for n in range(9)]
+    odd = [event(3, "python_import", "c2", 5, fullname="odd", pkg="p", version="1", record="mismatch", mcp=here)]
+    load = {"path": "libx.so", "mcp": here}
+    loads = [
+        event(4, "python_native_load", "c2", 5, file="/lib/libx.so", sha256="0" * 64, record="mismatch", **load),
+        event(5, "python_native_load", "c2", 5, count=10, **load),
+    ]
+    rows = text(trees([SERVER, *CALL, *imports, *odd, *loads, *ANSWERS])).splitlines()
+    assert [row.partition("─ ")[2] for row in rows[2:5]] == [
+        "import   9 modules of p",
+        "import   odd p 1 differs from RECORD",
+        "library  /lib/libx.so differs from RECORD x10",
+    ]
+
+
 def test_requests_of_servers_notifications_and_ends_without_answer() -> None:
     mine = {"span_id": "s", "parent_span_id": "b", "method": "sampling/createMessage", "tool": None}
     lines = [
