@@ -91,7 +91,8 @@ def answer(node: CallNode) -> list[Piece]:
 
 def leaf(node: Node) -> Leaf:
     """A word for what it is, and the rest."""
-    return _LEAVES.get(node.kind, _other)(node)
+    known = None if "oversize" in node.fields else _LEAVES.get(node.kind)
+    return (known or _other)(node)
 
 
 def process(node: ProcessNode) -> list[Piece]:

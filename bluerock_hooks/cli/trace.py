@@ -38,7 +38,8 @@ def main(args: list[str], prog: str) -> int:
     snapshot = Snapshot(spool)
     selection = CallSelection(options)
     most = options.limit if options.limit is not None else _default_limit(options.call, selection)
-    complete = most is None or most > FEW
+    everything = options.call == "all"
+    complete = everything or most is None or most > FEW
     index = Index()
     for _ in index.read(snapshot, selection, () if complete else STRUCTURE):
         pass
@@ -52,7 +53,7 @@ def main(args: list[str], prog: str) -> int:
                     write(tree)
         for tree in forest.rest():
             write(tree)
-    if options.call == "all":
+    if everything:
         _outside(index, forest, options)
     report(snapshot.problems)
     if not roots:

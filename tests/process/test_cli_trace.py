@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _command import call, command_env, command_line
+from _command import call, command_env, command_line, line
 from _peers import ROOT, environment, read_spool
 from _serving import started
 
@@ -217,11 +217,11 @@ def recorded(tmp_path: Path) -> Path:
     """The recorded runs of the unit tests, a segment a process."""
     spool = tmp_path / "spool"
     spool.mkdir(mode=0o700)
-    for line in (ROOT / "tests" / "unit" / "traced.ndjson").read_bytes().splitlines(keepends=True):
-        meta = json.loads(line)["event"]
+    for stored in (ROOT / "tests" / "unit" / "traced.ndjson").read_bytes().splitlines(keepends=True):
+        meta = json.loads(stored)["event"]
         name = f"python-{meta['context']['process']['pid']}-{meta['meta']['component_id'][:8]:0>16}.000001.ndjson"
         with (spool / name).open("ab") as file:
-            file.write(line)
+            file.write(stored)
         (spool / name).chmod(0o600)
     return spool
 
@@ -257,6 +257,23 @@ def test_a_pipe_gets_whole_lines_without_colour(recorded: Path) -> None:
     assert max(map(len, text.splitlines())) > 200
     forced = call(recorded.parent, "trace", "--spool", recorded, env={"FORCE_COLOR": "1"}).stdout
     assert b"\x1b[36m" in forced
+
+
+def test_all_ends_with_what_belongs_to_no_request(recorded: Path) -> None:
+    with (recorded / "python-9-0000000000000009.000001.ndjson").open("wb") as file:
+        file.write(line(1, "sensor_startup", component="c9", pid=9, argv=["lonely"]) + b"\n")
+        file.write(line(2, "python_file_open", component="c9", pid=9, path="/apart", mode="write") + b"\n")
+    for words in ([], ["-n", "1"]):
+        found = traced(recorded, "all", *words)
+        kinds = [each["kind"] for each in found]
+        assert kinds.count("request") == (1 if words else 16)
+        assert kinds == sorted(kinds, reverse=True)
+        outside = found[kinds.index("outside")]
+        assert (outside["argv"], outside["ended"]) == (["lonely"], False)
+        assert outside["touched"] == {"files written": {"count": 1, "distinct": 1, "top": {"/apart": 1}}}
+    text = call(recorded.parent, "trace", "all", "--spool", recorded, text=True).stdout
+    assert "outside of requests" in text
+    assert ["written", "1", "/apart"] in [row.split()[-3:] for row in text.splitlines()]
 
 
 def test_what_began_before_still_says_who_started_whom(recorded: Path) -> None:

@@ -321,6 +321,36 @@ def test_a_child_is_found_below_shells_forks_execs_and_os_system() -> None:
     assert "of-nobody" not in text([tree], full=True)
 
 
+def test_a_child_that_speaks_mcp_has_its_requests_below_it() -> None:
+    here, key = {"span_id": "b"}, {"component": "p", "pid": 7}
+    server = {"component": "q", "pid": 8, "connection_id": "kq"}
+    lines = [
+        SERVER, *CALL,
+        event(3, "python_process_spawn", "c2", 5, spawn_id="s1", argv=["python", "x"], pid=7, start=70, mcp=here),
+        line(4, "sensor_startup", start=70, ancestors=[{"pid": 5, "start": 50}], **key),
+        # the child is a client, and its server is a child of the child
+        event(4, "python_process_spawn", "p", 7, spawn_id="s2", argv=["python", "y"], pid=8, start=80),
+        line(5, "sensor_startup", component="q", pid=8, start=80, ancestors=[{"pid": 7, "start": 70}]),
+        line(5, "python_mcp_session_created", connection_id="kp", source="client", server_pid=8, **key),
+        of(5, "request", "client_send", "d", connection_id="kp", mcp={"tool": "deep"}, **key),
+        of(6, "request", "server_received", "e", mcp={"tool": "deep"}, **server),
+        event(6, "python_file_open", "q", 8, path="/deep", mode="read", mcp={"span_id": "e"}),
+        event(6, "python_file_open", "q", 8, path="/own", mode="read"),
+        event(6, "python_file_open", "q", 8, oversize=70000, digest="x"),
+        of(7, "response", "server_send", "e", outcome="ok", mcp={"tool": "deep"}, **server),
+        *ANSWERS,
+    ]  # fmt: skip
+    (tree,) = trees(lines)
+    (child,) = as_json(tree, 0)["children"]
+    assert outline(child) == [["process", ["file_open", "file_open"]], ["request", ["file_open"]]]
+    deep = child["children"][1]
+    assert (deep["sender"]["pid"], deep["receiver"]["pid"], deep["children"][0]["path"]) == (7, 8, "/deep")
+    assert "file_open oversize=70000 digest=x" in text([tree])
+    tools, _ = totals_of(lines).sums(selection())
+    assert tools["", "tools/call", "t"].as_json()["touched"]["files read"]["count"] == 2
+    assert tools["", "tools/call", "deep"].as_json()["touched"]["files read"]["top"] == {"/deep": 1}
+
+
 def test_a_forged_spool_in_a_circle_ends() -> None:
     lines = [
         line(1, "sensor_startup", component="x", pid=1, start=1, ancestors=[{"pid": 2, "start": 2}]),
