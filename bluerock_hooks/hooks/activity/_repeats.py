@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import count
 
 from ... import _guard
+from ..._stdlib import identity
 from ...ring import _forkpage
 
 TYPE_CHECKING = False
@@ -78,11 +79,11 @@ class Repeats:
         return None
 
     def _table(self, span: Span) -> Table:
-        found = self._tables.get(id(span))
+        found = self._tables.get(identity(span))
         if found is None:
             if len(self._tables) >= _MOST_REQUESTS:
                 self.over(self._tables[next(iter(self._tables))][0])
-            found = self._tables.setdefault(id(span), (span, {}))
+            found = self._tables.setdefault(identity(span), (span, {}))
         return found[1]
 
     def tell(self, span: Span | None, entry: Entry, fields: dict[str, object]) -> None:
@@ -101,8 +102,10 @@ class Repeats:
 
     def over(self, span: Span) -> None:
         """The request has been served: tell what was counted."""
+        if not self._tables:
+            return
         try:
-            found = self._tables.pop(id(span), None)
+            found = self._tables.pop(identity(span), None)
             if found is not None:
                 self._finish(span, found[1])
         except Exception as exc:

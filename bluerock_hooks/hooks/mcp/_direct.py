@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ... import _guard
+from ..._stdlib import identity
 from ...events import ConnectTarget, McpClientConnect
 from .._attribution import current, leave
 from .._patch import argument, replaced
@@ -63,7 +64,7 @@ class Direct:
             finally:
                 if connection is not None:
                     connection.terminated()
-                self._connections.pop(id(self_), None)
+                self._connections.pop(identity(self_), None)
 
         return run
 
@@ -96,14 +97,14 @@ class Direct:
         return send_raw_request
 
     def _connection(self, dispatcher: Any, role: Any = None) -> Connection:
-        connection = self._connections.get(id(dispatcher))
+        connection = self._connections.get(identity(dispatcher))
         if connection is None:
-            peer = self._connections.get(id(getattr(dispatcher, "_peer", None)))
+            peer = self._connections.get(identity(getattr(dispatcher, "_peer", None)))
             endpoint = Endpoint("memory")
             if peer is not None:
                 endpoint.passing = peer.endpoint.passing
             connection = self._new_connection(role or "client", endpoint)
-            self._connections[id(dispatcher)] = connection
+            self._connections[identity(dispatcher)] = connection
         if role is not None:
             connection.acts_as(role)
         return connection
@@ -131,7 +132,7 @@ class Direct:
 
         def tapped_intercept(method: Any, params: Any) -> Any:
             # A call is the message here: what this side receives is what the peer sent.
-            sender = self._connections.get(id(peer))
+            sender = self._connections.get(identity(peer))
             if sender is not None:
                 sender.message({"method": method, "params": params}, False)
             connection.message({"method": method, "params": params}, True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Raw
 from msgspec.json import Encoder
 
+from ..._stdlib import identity
 from ...events import Request
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Forms:
         if passing is None:
             return encode(value)
         if inbound:
-            sent = passing.pop(id(value), None)
+            sent = passing.pop(identity(value), None)
             if sent is not None and sent[0] is value:
                 encoded: bytes | None = sent[1]
                 return encoded
@@ -106,7 +107,7 @@ class Forms:
         if len(passing) >= _MOST:  # the other end is not tapped, or gone
             passing.clear()
         payload = encode(value)
-        passing[id(value)] = value, payload
+        passing[identity(value)] = value, payload
         return payload
 
 
