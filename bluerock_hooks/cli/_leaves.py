@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     Leaf = tuple[str, list[Piece]]  # a word for its kind, and the rest
 
 
+_LONGEST_MS = 1e12  # thirty years; a longer one is no duration
+
+
 def offset_text(microseconds: int) -> str:
     """``+1.2ms``, ``+3.45s``, ``+2m03s``."""
     sign, ms = ("-" if microseconds < 0 else "+"), abs(microseconds) / 1000
@@ -33,8 +36,8 @@ def offset_text(microseconds: int) -> str:
 
 
 def took(ms: object) -> str:
-    """A duration, as offsets are written."""
-    return offset_text(int(ms * 1000))[1:] if isinstance(ms, (int, float)) else ""
+    """A duration, as offsets are written; nothing where it is none."""
+    return offset_text(int(ms * 1000))[1:] if isinstance(ms, (int, float)) and 0 <= ms < _LONGEST_MS else ""
 
 
 def request(call: Call) -> list[Piece]:

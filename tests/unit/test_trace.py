@@ -16,16 +16,19 @@ import _schema
 import pytest
 from _command import line
 from _peers import ROOT
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bluerock_hooks.cli import _trees, stats, trace
 from bluerock_hooks.cli._index import Index
-from bluerock_hooks.cli._leaves import offset_text
+from bluerock_hooks.cli._leaves import offset_text, took
 from bluerock_hooks.cli._selection import CallSelection
 from bluerock_hooks.cli._terminal import Canvas
 from bluerock_hooks.cli._totals import Totals
 from bluerock_hooks.cli._tree_json import as_json
 from bluerock_hooks.cli._tree_text import TreeWriter
 from bluerock_hooks.cli._trees import CallNode, Forest
+from bluerock_hooks.events import KINDS
 from bluerock_hooks.reader import StoredEvent, parse
 
 RECORDED = Path(__file__).with_name("traced.ndjson").read_bytes().splitlines()
@@ -436,6 +439,53 @@ def test_what_events_say_may_be_anything() -> None:
     totals_of([CALL[0], *odd]).sums(selection())
 
 
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["pid", "name", "x"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+_REQUEST = st.dictionaries(st.sampled_from(["span_id", "parent_span_id", "method", "tool", "request_id"]),
+                           st.sampled_from(["a", "b"]) | anything)  # fmt: skip
+_MEMBERS = st.dictionaries(
+    st.sampled_from(["id", "method", "message", "outcome", "duration_ms", "error_code", "argv", "server", "element",
+                     "connection_id", "transport", "session_id", "server_name", "pid", "start", "ancestors", "spawn_id",
+                     "api", "path", "mode", "host", "port", "count", "cwd", "fullname", "pkg", "record", "dropped",
+                     "returncode", "late", "event", "modules", "operation", "caller", "server_pid"]),
+    st.sampled_from(["a", "b", 1, 2]) | anything,
+)  # fmt: skip
+_MESSAGES = [f"{side}_{way}" for side in ("client", "server")
+             for way in ("send_request", "received_request", "send_response", "received_response",
+                         "send_notification", "received_notification")]  # fmt: skip
+
+
+@st.composite
+def odd_lines(draw: Any) -> list[bytes]:
+    found = [CALL[0], SERVER]
+    for number in range(draw(st.integers(1, 6))):
+        name = draw(st.sampled_from(["python_mcp_event"] * 9 + [kind.NAME for kind in KINDS]))
+        stored = json.loads(line(3 + number, name, component=draw(st.sampled_from(["c1", "c2"]))))
+        stored["event"].update(draw(_MEMBERS))
+        if name == "python_mcp_event" and draw(st.booleans()):
+            stored["event"]["event"] = draw(st.sampled_from(_MESSAGES))
+        stored["event"]["context"]["mcp"] = draw(_REQUEST | anything)
+        found.append(json.dumps(stored).encode())
+    return found
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(odd_lines())
+def test_no_spool_however_odd_breaks_a_tree_or_a_sum(lines: list[bytes]) -> None:
+    found = trees(lines)
+    for full in (False, True):
+        rows = text(found, full=full).splitlines()
+        assert all(row.isprintable() for row in rows)
+    tools, servers = totals_of(lines).sums(selection())
+    stats.print_sums(Canvas(Stream("utf-8")), tools, servers)
+    json.dumps([total.as_json() for total in tools.values()])
+
+
 def test_nothing_hostile_reaches_the_terminal() -> None:
     bad = "\x1b[2J\u202e\n"
     lines = [
@@ -476,6 +526,13 @@ def test_a_stream_that_cannot_say_lines_gets_ascii() -> None:
 )
 def test_offsets_read_well(microseconds: int, said: str) -> None:
     assert offset_text(microseconds) == said
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"), [(1.25, "1.2ms"), (True, "1.0ms"), (1e308, ""), (-1, ""), (None, ""), ("1", "")]
+)
+def test_what_is_no_duration_is_not_said(ms: object, said: str) -> None:
+    assert took(ms) == said
 
 
 # -- sums
