@@ -189,15 +189,18 @@ class Recorder:
                 if drain.rotated and not mapped:
                     drain.clean()
                 return True
-            if not mapped or not self._make_room():
+            if not mapped or drain.reason(line) == "oversize" or not self._make_room():
                 break
-        self._drop("ring_full" if mapped else "spool", line)
+        self._drop("", line)
         return False
 
     def _drop(self, reason: str, line: object) -> None:
         drain = self._drain
         with drain.lock:
-            drain.drop(reason, len(line) if type(line) is bytes else 0)
+            if type(line) is bytes:
+                drain.drop(reason or drain.reason(line), len(line))
+            else:
+                drain.drop(reason or "error", 0)
 
     def _make_room(self) -> bool:
         """Have the ring's events written out, by the drain thread or in its place. False where that cannot be now."""

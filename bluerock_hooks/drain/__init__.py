@@ -92,7 +92,8 @@ class Drain:
         if not self._introduced:
             self._introduced = True
             for line in self.outside.first_lines():
-                self.place(line)
+                if not self.place(line):
+                    self.drop(self.reason(line), len(line))
         return ring
 
     def serving(self) -> None:
@@ -119,7 +120,7 @@ class Drain:
         if ring is None:
             return False
         if ring.state == _layout.MAPPED:
-            return ring.main.place(line if len(line) <= ring.largest else b'{"oversize":%d}' % len(line))
+            return len(line) <= ring.largest and ring.main.place(line)
         if _stdlib.monotonic() < self.not_before:
             return False
         told, notices = self.outside.loss_lines(self.losses)
@@ -137,6 +138,13 @@ class Drain:
         self._completion.forget()
         self.losses.settle(told)
         return True
+
+    def reason(self, line: bytes) -> str:
+        """Why there is no place for a line."""
+        ring = self.ring
+        if ring is None or ring.state != _layout.MAPPED:
+            return "spool"
+        return "oversize" if len(line) > ring.largest else "ring_full"
 
     def drop(self, reason: str, size: int) -> None:
         """Count one lost event. Wants the lock."""

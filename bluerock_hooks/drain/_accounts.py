@@ -31,7 +31,13 @@ class Losses:
 
     __slots__ = ("own", "pending", "reported")
 
-    OWN = ("damage", "error", "ring_full", "spool")  # events of this process; a recovery must be able to tell of them
+    OWN = (
+        "damage",
+        "error",
+        "oversize",
+        "ring_full",
+        "spool",
+    )  # events of this process; a recovery must be able to tell of them
 
     def __init__(self) -> None:
         self.pending: dict[str, tuple[int, int]] = {}

@@ -113,7 +113,7 @@ class EventsDropped(Event, kw_only=True):
     dropped: int
     bytes: int
     reason: Known | None = None
-    """``ring_full``, ``spool``, ``error``, ``damage``, ``recovery`` or ``retention``."""
+    """``ring_full``, ``oversize``, ``spool``, ``error``, ``damage``, ``recovery`` or ``retention``."""
 
 
 class InternalException(Event, kw_only=True):

@@ -110,11 +110,13 @@ def test_the_preamble_comes_first_and_once(make: Maker, spool: Spool) -> None:
     assert numbers(spool.peek()[0].records) == [1]
 
 
-def test_a_line_too_long_for_the_ring_becomes_a_stub(make: Maker, spool: Spool) -> None:
-    recorder = make()
-    assert recorder.emit(event(0, 20_000))
+def test_a_line_too_long_for_the_ring_is_dropped_and_counted(make: Maker, spool: Spool) -> None:
+    recorder = make(preamble=lambda: [event(100, 20_000), event(101)])
+    assert not recorder.emit(event(0, 20_000))
+    assert recorder.emit(event(1))
     recorder.close()
-    assert json.loads(lines_of(spool)[0]) == {"oversize": len(event(0, 20_000))}
+    assert present(spool) == [101, 1]
+    assert told(spool) == {"oversize": 2}
 
 
 @pytest.mark.parametrize("size", [5000, 5120, 5121, 16_000])
