@@ -252,3 +252,37 @@ for child in children: child.wait()
     done = peer_venv().run("python", "-c", code, env=sensor_env)
     spawns = named(read_spool(spool), "python_process_spawn")
     assert {str(event["pid"]): event["start"] for event in spawns} == json.loads(done.stdout)
+
+
+def test_calls_by_the_names_of_c_are_seen_too(
+    peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    """They go around the wrappers: that there was a call is known, not how it went."""
+    code = """
+import os, posix
+posix.system(": by-posix")
+posix.waitpid(posix.posix_spawn("/bin/true", ["true", "by-posix"], os.environ), 0)
+"""
+    peer_venv().run("python", "-c", code, env=sensor_env)
+    events = read_spool(spool)
+    rows = [(event["api"], event["argv"], event.get("pid")) for event in named(events, "python_process_spawn")]
+    assert rows == [("os.system", ["sh", "-c", ": by-posix"], None), ("os.posix_spawn", ["true", "by-posix"], None)]
+    assert named(events, "python_process_exit") == []
+
+
+def test_a_process_that_nobody_waits_for_has_no_end(
+    peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    code = """
+import os, signal, subprocess, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+subprocess.Popen(["true"]).wait()  # the kernel has forgotten it: subprocess makes its 0 up
+pid = os.fork()
+if not pid: os._exit(3)
+time.sleep(0.2)
+"""
+    peer_venv().run("python", "-c", code, env=sensor_env)
+    events = read_spool(spool)
+    assert [event["api"] for event in named(events, "python_process_spawn")] == ["subprocess.Popen", "os.fork"]
+    assert [event.get("error") for event in named(events, "python_process_spawn")] == [None, None]
+    assert named(events, "python_process_exit") == []

@@ -54,7 +54,8 @@ class Repeats:
     def again(self, span: Span | None, name: str, key: Key) -> bool:
         """Has this been told before? Then it is counted now."""
         table = self._outside if span is None else self._table(span)
-        entry = table[name].get(key) if name in table else None
+        entries = table.get(name)
+        entry = entries.get(key) if entries is not None else None
         if entry is None:
             return False
         self._again(span, entry)
@@ -82,7 +83,7 @@ class Repeats:
         found = self._tables.get(identity(span))
         if found is None:
             if len(self._tables) >= _MOST_REQUESTS:
-                self.over(self._tables[next(iter(self._tables))][0])
+                self.over(list(self._tables.values())[0][0])  # noqa: RUF015  in one step: other threads serve too
             found = self._tables.setdefault(identity(span), (span, {}))
         return found[1]
 
@@ -90,9 +91,9 @@ class Repeats:
         """Record the first time."""
         entry.fields = fields
         self._recording.note(entry.name, fields, span)
-        if span is None and len(self._outside[entry.name]) >= _ROOM[0]:
+        if span is None and len(self._outside.get(entry.name, ())) >= _ROOM[0]:
             # Nothing ends outside of a request: what comes after this is told anew.
-            self._finish(None, {entry.name: self._outside.pop(entry.name)})
+            self._finish(None, {entry.name: self._outside.pop(entry.name, {})})
 
     def _again(self, span: Span | None, entry: Entry) -> None:
         entry.last = number = entry.next()

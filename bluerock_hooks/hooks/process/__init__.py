@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from ... import _guard, _stdlib
 from .. import _caller
-from .._attribution import current
 from .._rows import Patch
 from .._text import text
 from . import _status
 from ._exec import Execs
-from ._launch import Launch
 from ._launches import FORKSERVER, Launches
 
 TYPE_CHECKING = False
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
 
     from .. import Recording
     from .._audit import Audit
+    from ._launch import Launch
 
     Call = Callable[..., Any]
 
@@ -254,11 +253,11 @@ class Processes:
     def _unwrapped(self, event: str, args: tuple[Any, ...]) -> None:
         """``posix.system`` and ``posix.posix_spawn``, called by those names, past the wrappers."""
         launches = self._launches
-        if launches.here() is not None or launches.silent:
+        launch = launches.begin(event) if launches.here() is None else None
+        if launch is None:
             return
-        launch = Launch(event, current(), None)
         if event == "os.system":
             self._shell(launch, args[0])
         else:
             launch.given = args[1], args[0], None, args[2]
-            launches.tell(launch)
+        launches.settle(launch)

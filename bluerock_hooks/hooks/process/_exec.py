@@ -61,6 +61,7 @@ class Execs:
 
     def _failed(self, args: tuple[Any, ...], kwargs: dict[str, Any], error: OSError) -> None:
         try:
+            self._launches.told_by_parent.discard(_get_ident())  # that did not come true
             if not self._launches.silent:
                 path, argv, env = (*args, *kwargs.values(), None)[:3]
                 self._tell(path, argv, env, type(error).__name__)

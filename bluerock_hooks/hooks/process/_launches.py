@@ -28,9 +28,7 @@ _makers = {  # modules that make processes for others, and what their part is ca
     "multiprocessing.forkserver": FORKSERVER,
 }
 _OUTER = ("subprocess.Popen", "os.spawn", "pty.spawn")  # what calls another function that makes processes
-_MAX_CHILDREN = (
-    4096  # children remembered until somebody asks for their status: a host that never does is to stay small
-)
+_MAX_CHILDREN = 4096  # remembered until somebody asks for their status; a host that never does must not grow us
 _get_ident = _stdlib.get_ident
 
 
@@ -81,7 +79,7 @@ class Launches:
             if launch is not None and type(pid) is int and pid > 0:
                 launch.is_made(pid)
                 if len(self._children) >= _MAX_CHILDREN:
-                    del self._children[next(iter(self._children))]
+                    self._children.pop(list(self._children)[0], None)  # noqa: RUF015  in one step: other threads fork too
                 self._children[pid] = launch
         except Exception as exc:
             _guard.swallow("process.born", exc)
