@@ -63,10 +63,6 @@ class Canvas:
             shown[index] = style, short
         self._stream.write(render(shown, width=self.width, colour=self._colour) + "\n")
 
-    def flush(self) -> None:
-        """Hand over what is written so far."""
-        self._stream.flush()
-
 
 def _cells_of(parts: list[Piece]) -> int:
     return sum(_cells(visible(text)) + 1 for _, text in parts if text) - 1
