@@ -41,13 +41,16 @@ class Parties:
             self.meta(meta)
 
     def meta(self, meta: dict[str, Any]) -> None:
-        """``_meta`` of a request or result."""
-        if PROTOCOL_VERSION in meta:
-            self._version_is(text(meta[PROTOCOL_VERSION]))
-        if CLIENT_INFO in meta:
-            self._client_is(_name_in(meta[CLIENT_INFO]))
-        if SERVER_INFO in meta:
-            self.server_is(_name_in(meta[SERVER_INFO]))
+        """``_meta`` of a request or result. Nearly every one says what the one before said: that is seen here."""
+        version, client, server = meta.get(PROTOCOL_VERSION), meta.get(CLIENT_INFO), meta.get(SERVER_INFO)
+        if type(version) is str and version != self.version:
+            self._version_is(text(version))
+        if client is not None:
+            name = client.get("name") if type(client) is dict else None
+            if type(name) is not str or name != self._client_said:
+                self._client_is(_name_in(client))
+        if server is not None:
+            self.server_is(_name_in(server))
 
     def server_is(self, name: str | None) -> None:
         """The server's name, from wherever it is known."""
