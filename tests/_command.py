@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from typing import TYPE_CHECKING, Any
 
 from _peers import ROOT, environment
@@ -27,6 +32,30 @@ def call(home: Path, *words: str | Path, env: dict[str, str] | None = None, **op
     """Run the command to its end; the finished process, output as bytes unless ``text=True``."""
     options = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 60, "cwd": home, **options}
     return subprocess.run(command_line(*words), env={**command_env(home), **(env or {})}, **options)
+
+
+def on_terminal(spool: Path, columns: int, *words: str, **variables: str) -> str:
+    """What a terminal of this width gets of the command, which has to succeed."""
+    parent, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    env = {**command_env(spool.parent), "TERM": "xterm", "LC_ALL": "C.UTF-8", **variables}
+    command = command_line(*words, "--spool", spool)
+    with subprocess.Popen(command, env=env, stdin=child, stdout=child, stderr=subprocess.PIPE) as process:
+        os.close(child)
+        received = b""
+        while True:
+            try:
+                block = os.read(parent, 65536)
+            except OSError:  # EIO: the other side is closed
+                break
+            if not block:
+                break
+            received += block
+        os.close(parent)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert (process.returncode, said) == (0, b"")
+    return received.decode().replace("\r\n", "\n")
 
 
 def line(

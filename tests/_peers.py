@@ -78,11 +78,16 @@ def locked(name: str) -> Iterator[None]:
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
-    """A clean environment: none of the outer ``BLUEROCK_*`` and ``PYTHON*`` variables, ``HOME`` in ``home``."""
+    """A clean environment: none of the outer ``BLUEROCK_*`` and ``PYTHON*`` variables, ``HOME`` in ``home``.
+
+    Nor what says how wide and colourful a terminal is: pytest-xdist sets some of it for its workers.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("BLUEROCK_", "PYTHON", "COVERAGE", "PYTEST", "VIRTUAL_ENV"))
+        if not name.startswith(
+            ("BLUEROCK_", "PYTHON", "COVERAGE", "PYTEST", "VIRTUAL_ENV", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
+        )
     }
     return {**kept, "HOME": str(home), **variables}
 

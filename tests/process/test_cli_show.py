@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import signal
-import struct
 import subprocess
-import termios
 from typing import TYPE_CHECKING
 
 import pytest
-from _command import call, command_env, command_line, line
+from _command import call, command_env, command_line, line, on_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,44 +191,21 @@ def test_a_c_locale_prints_all_names(spool: Path) -> None:
 # -- terminals
 
 
-def on_terminal(spool: Path, *words: str, columns: int = 60, **variables: str) -> str:
-    """What the command writes to a terminal of that width."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    env = {**command_env(spool.parent), "TERM": "xterm", "NO_COLOR": "", **variables}
-    with subprocess.Popen(
-        command_line(*words, "--spool", spool), env=env, stdin=slave, stdout=slave, stderr=subprocess.PIPE
-    ) as process:
-        os.close(slave)
-        received = b""
-        while True:
-            try:
-                block = os.read(master, 65536)
-            except OSError:  # EIO: the other side is closed
-                break
-            if not block:
-                break
-            received += block
-        assert process.wait(30) == 0
-    os.close(master)
-    return received.decode().replace("\r\n", "\n")
-
-
 def test_a_terminal_gets_colour_and_lines_of_its_width(spool: Path) -> None:
     segment(
         spool, [line(1, event="server_received_request", method="tools/call", message={"params": {"x": "日本" * 80}})]
     )
-    text = on_terminal(spool, "show", "--pid", "4242", NO_COLOR="1")
+    text = on_terminal(spool, 60, "show", "--pid", "4242", NO_COLOR="1")
     assert len(text.splitlines()) == 1
     cells = sum(2 if ord(char) > 0x2E80 else 1 for char in text.rstrip("\n"))
     assert 58 <= cells <= 60
-    coloured = on_terminal(spool, "show", "--pid", "4242")
+    coloured = on_terminal(spool, 60, "show", "--pid", "4242")
     assert "\x1b[36mpython_mcp_event\x1b[0m" in coloured
     assert "\x1b" not in text
 
 
 def test_a_dumb_terminal_and_a_pipe_get_no_colour(spool: Path) -> None:
-    assert "\x1b" not in on_terminal(spool, "show", TERM="dumb")
+    assert "\x1b" not in on_terminal(spool, 60, "show", TERM="dumb")
     assert not any("\x1b" in each for each in show(spool))
 
 
@@ -240,10 +213,10 @@ def test_a_payload_cannot_command_the_terminal(spool: Path) -> None:
     hostile = "\x1b]0;owned\x07\x9b2J\u202egnp.exe\nforged line"
     segment(spool, [line(1, hostile, event=hostile, method=hostile, mcp={"tool": hostile}, note=hostile)])
     for words in (["show"], ["show", "--json"]):
-        text = on_terminal(spool, *words, "--pid", "4242", columns=2000, NO_COLOR="1")
+        text = on_terminal(spool, 2000, *words, "--pid", "4242", NO_COLOR="1")
         assert len(text.splitlines()) == 1
         assert text.rstrip("\n").isprintable(), words
-    raw = on_terminal(spool, "show", "--json", "--pid", "4242", NO_COLOR="1")
+    raw = on_terminal(spool, 60, "show", "--json", "--pid", "4242", NO_COLOR="1")
     assert json.loads(raw)["event"]["method"] == hostile
 
 

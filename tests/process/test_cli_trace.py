@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
 import re
 import signal
-import struct
-import subprocess
-import termios
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _command import call, command_env, command_line, line
+from _command import call, line, on_terminal
 from _peers import ROOT, environment, read_spool
 from _serving import started
 
@@ -189,27 +183,6 @@ def test_a_killed_server_leaves_its_calls(
 
 
 # -- where it is printed
-
-
-def on_terminal(spool: Path, columns: int, *words: str, **variables: str) -> str:
-    """What a terminal of this width gets."""
-    parent, child = pty.openpty()
-    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    env = {**command_env(spool.parent), "TERM": "xterm", "LC_ALL": "C.UTF-8", **variables}
-    with subprocess.Popen(command_line(*words, "--spool", spool), env=env, stdout=child, stdin=child) as process:
-        os.close(child)
-        received = b""
-        while True:
-            try:
-                block = os.read(parent, 65536)
-            except OSError:  # the last writer has closed it
-                break
-            if not block:
-                break
-            received += block
-        os.close(parent)
-    assert process.returncode == 0
-    return received.decode()
 
 
 @pytest.fixture

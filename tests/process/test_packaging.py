@@ -139,8 +139,8 @@ def test_install_boots_and_uninstall_leaves_nothing(
 # The oldest release of each dependency that has a wheel for that Python and that the sensor runs with. The first row is
 # the floors themselves; later Pythons never see releases as old, because no wheel of those fits them.
 OLDEST = {
-    "3.10": ("wrapt==1.13.3", "msgspec==0.13.1", "importlib-metadata==1.0"),
-    "3.11": ("wrapt==1.14.1", "msgspec==0.13.1", "importlib-metadata==1.0"),
+    "3.10": ("wrapt==1.13.3", "msgspec==0.14.0", "importlib-metadata==1.0"),
+    "3.11": ("wrapt==1.14.1", "msgspec==0.14.0", "importlib-metadata==1.0"),
     "3.12": ("wrapt==1.15.0", "msgspec==0.18.6", "importlib-metadata==1.0"),
     "3.13": ("wrapt==1.16.0", "msgspec==0.19.0", "importlib-metadata==1.0"),
 }

@@ -77,8 +77,10 @@ def test_the_secret_of_the_example_is_in_no_file(venv: _peers.Peer, switched_off
 
 def test_show_prints_one_readable_line_an_event(venv: _peers.Peer, switched_off: dict[str, str], spool: Path) -> None:
     venv.run("bluerock-hooks", "run", EXAMPLES / "client.py", env=switched_off)
-    done = venv.run("bluerock-hooks", "show", env=switched_off)
-    assert len(done.stdout.splitlines()) == len(_peers.read_spool(spool))
+    every = venv.run("bluerock-hooks", "show", "--event", "*", env=switched_off)
+    assert len(every.stdout.splitlines()) == len(_peers.read_spool(spool))
+    done = venv.run("bluerock-hooks", "show", env=switched_off)  # without the imports that are as they should be
+    assert set(done.stdout.splitlines()) < set(every.stdout.splitlines())
     for word in ("sensor_startup", "tools/call", "add", "tool_error", "sign_in"):
         assert word in done.stdout
     assert done.stderr == ""
