@@ -41,47 +41,39 @@ def main() -> None:
     import msgspec
 
     from bluerock_hooks import _bootstrap
-    from bluerock_hooks.events import McpMessage, Request, Span
+    from bluerock_hooks.hooks.mcp._sessions import Connection
+    from bluerock_hooks.hooks.mcp._transports import Endpoint
 
     sensor = _bootstrap.sensor()
     assert sensor is not None
     sensor._install_mcp()
-    assert sensor._encoder is not None
+    connection = Connection(sensor, "server", Endpoint("stdio"))
     params = {"name": "add", "arguments": {"a": 1, "b": 2}, "_meta": {"progressToken": 3}}
-    message = {"id": 3, "method": "tools/call", "params": params}
     result = {"content": [{"type": "text", "text": "3"}], "structuredContent": {"result": 3}, "isError": False}
-    answer = {"id": 3, "result": result}
-    request = Span("tools/call", Request("tools/call", "add", 3, span_id="0123456789abcdef"), 0)
+    request = {"id": 3, "method": "tools/call", "params": params}
+    secret = {**request, "params": {"name": "login", "arguments": {"user": "ada", "password": "hunter2"}}}
+    progress = {"method": "notifications/progress", "params": {"progressToken": 3, "progress": 1}}
+    response = {"id": 3, "result": result}
 
-    def event(body: dict[str, object]) -> McpMessage:
-        return McpMessage(
-            event="server_received_request",
-            id=3,
-            method="tools/call",
-            message=dict(body),
-            connection_id="0123456789abcdef",
-            source="client",
-            server_name="example-server",
-            client_name="mcp",
-            transport="memory",
-            protocol_version="2025-11-25",
-        )
+    def call() -> None:
+        connection.message(request, True)
+        connection.message(response, False)
 
-    encode = msgspec.json.Encoder().encode
-    encoder, recorder = sensor._encoder, sensor.recorder
-    line = encoder.line(event(message), request)
-    floor = cpu_us(lambda: encode(message))
+    encode, emit = msgspec.json.Encoder().encode, sensor.recorder.emit
+    floor = cpu_us(lambda: encode(request))
+    line = b'{"line":"%b"}' % (b"x" * 690)
+    one = cpu_us(lambda: connection.message(request, True))
     rows = [
         ("encode the bare message (floor)", floor),
-        ("make the event", cpu_us(lambda: event(message))),
-        ("make, stamp, redact, encode: request", cpu_us(lambda: encoder.line(event(message), request))),
-        (f"commit {len(line)} bytes to the ring", cpu_us(lambda: recorder.emit(line))),
-        ("record a request, all in all", cpu_us(lambda: sensor.record(event(message), request))),
-        ("record a response, all in all", cpu_us(lambda: sensor.record(event(answer), request))),
+        (f"commit {len(line)} bytes to the ring", cpu_us(lambda: emit(line))),
+        ("record a request", one),
+        ("record a response", cpu_us(call) - one),
+        ("record a notification", cpu_us(lambda: connection.message(progress, True))),
+        ("record a request with a secret", cpu_us(lambda: connection.message(secret, True))),
     ]
     for title, figure in rows:
         print(f"{title:38s} {figure:6.2f} us   {figure / floor:5.1f} x floor")
-    print(f"dropped: {recorder.counts().dropped}")
+    print(f"dropped: {sensor.recorder.counts().dropped}")
 
 
 if __name__ == "__main__":

@@ -290,14 +290,16 @@ class Recorder:
             return RETRY_DRAIN
         with drain.lock:
             ring, thread = drain.ring, self._thread
-            if ring is not None and (moved or not ring.drained()):
-                # More may come: to be woken for each first event would cost the host more than a look now and then.
-                ring.main.limit(ring.main.head + (ring.main.capacity >> 1))
-                return self._tick
+            if ring is not None:
+                # From here on the next event takes the thorough way, and wakes the thread; before the look, or one that
+                # comes the fast way between look and sleep would wait there.
+                ring.main.limit(0)
+                if moved or not ring.drained():
+                    # More may come: to be woken for each first event would cost the host more than a look now and then.
+                    ring.main.limit(ring.main.head + (ring.main.capacity >> 1))
+                    return self._tick
             if thread is not None:
                 thread.sleeps()
-            if ring is not None:
-                ring.main.limit(0)  # the next event takes the thorough way, and wakes the thread
             return None
 
     def _beat(self) -> None:

@@ -239,6 +239,7 @@ class Drain:
 
         A recovery took our ring for a dead process's, or somebody removed the file.
         """
+        ring.main.limit(0)  # the fast way wants no lock: what came through it so far is in the batch
         ring.main.free(head)
         ring.nested.free(nested_head)
         rest = Batch(ring, ring.main.tail, ring.nested.tail)
@@ -290,7 +291,10 @@ class Drain:
         with self.lock:
             ring = self.ring
             untold = self.outside.notices is not None and self.losses.pending
-            if ring is None or untold or not ring.drained():
+            if ring is None or untold:
+                return
+            ring.main.limit(0)  # nothing comes the fast way any more, which wants no lock
+            if not ring.drained():
                 return
             with self.spool.rings_directory() as directory:
                 directory.unlink(ring.name)

@@ -176,7 +176,48 @@ def test_the_thread_starts_when_it_is_asked_for_and_sleeps_when_there_is_nothing
     recorder.emit(event(2))
     wait_for(lambda: len(lines_of(spool)) == 3)
     assert recorder._thread is thread
-    assert spool.peek()[0].records == []
+    wait_for(lambda: spool.peek()[0].records == [])  # the segment is written first
+
+
+class EmittingBetween:
+    """A thread emits just after somebody has looked whether a ring is drained, and before anything follows from it."""
+
+    def __init__(self, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, when: Callable[[], bool]) -> None:
+        self.thread: threading.Thread | None = None
+        look = Ring.drained
+
+        def drained(ring: Ring) -> bool:
+            found = look(ring)
+            if found and self.thread is None and when():
+                self.thread = threading.Thread(target=recorder.emit, args=(event(9),))
+                self.thread.start()
+                self.thread.join(0.2)  # it comes through, or waits for a lock
+            return found
+
+        monkeypatch.setattr(Ring, "drained", drained)
+
+
+def test_an_event_between_the_look_and_the_sleep_is_drained(
+    make: Maker, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = make(thread=True, tick=0.005)
+    recorder.want_thread()
+    other = EmittingBetween(recorder, monkeypatch, lambda: True)
+    recorder.emit(event(0))
+    wait_for(lambda: other.thread is not None)
+    wait_for(lambda: numbers(lines_of(spool)) == [0, 9])
+
+
+def test_an_event_while_the_ring_is_given_up_is_in_the_next(
+    make: Maker, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = make()
+    recorder.emit(event(0))
+    other = EmittingBetween(recorder, monkeypatch, lambda: True)
+    recorder.close()
+    assert other.thread is not None
+    other.thread.join()
+    assert numbers(lines_of(spool)) + [event for ring in spool.peek() for event in numbers(ring.records)] == [0, 9]
 
 
 def test_no_thread_starts_that_nobody_asked_for_however_full_the_ring_is(make: Maker, spool: Spool) -> None:
@@ -623,10 +664,24 @@ def test_a_ring_a_recovery_took_is_replaced_without_doubles(
     monkeypatch.setattr(_recovery.fcntl, "flock", lambda *args: None)
     assert spool.recover().events == 1
     recorder.emit(event(2))
-    assert recorder.drain() == 1
+    others: list[threading.Thread] = []
+
+    class Batch(drain.Batch):
+        """While the rest of the old ring is taken out, another thread emits."""
+
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            if not others:
+                others.append(threading.Thread(target=recorder.emit, args=(event(4),)))
+                others[0].start()
+                others[0].join(0.2)
+
+    monkeypatch.setattr(drain, "Batch", Batch)
+    assert recorder.drain() >= 1
+    others[0].join()
     recorder.emit(event(3))
     recorder.close()
-    assert sorted(numbers(lines_of(spool))) == [0, 1, 2, 3]
+    assert sorted(numbers(lines_of(spool))) == [0, 1, 2, 3, 4]
     assert spool.rings() == []
 
 
