@@ -87,13 +87,13 @@ class Drain:
         ring.start_with(self.losses.own, self.losses.reported)
         self.ring = ring
         ring.words[_layout.W_SERVING] = self._serving
-        if ring.state == _layout.MAPPED and _GIL:
-            self.put = ring.main.put
         if not self._introduced:
             self._introduced = True
             for line in self.outside.first_lines():
                 if not self.place(line):
                     self.drop(self.reason(line), len(line))
+        if ring.state == _layout.MAPPED and _GIL:
+            self.put = ring.main.put  # not before: what every process begins with comes first
         return ring
 
     def serving(self) -> None:
