@@ -284,7 +284,7 @@ class Forest:
             if what.endswith("_request"):
                 node.params = member(message, "params")
                 if "_send_" in what:
-                    self._hold(call, (event.get("connection_id"), str(event.get("id"))), self._sent, call)
+                    self._hold(call, (str(event.get("connection_id")), str(event.get("id"))), self._sent, call)
             elif isinstance(message, dict):
                 node.answer = {name: message[name] for name in ("result", "error") if name in message}
 

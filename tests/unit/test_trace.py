@@ -486,6 +486,11 @@ def test_no_spool_however_odd_breaks_a_tree_or_a_sum(lines: list[bytes]) -> None
     json.dumps([total.as_json() for total in tools.values()])
 
 
+def test_a_connection_that_is_no_name_is_one_of_that_kind() -> None:
+    lines = [of(number, "request", "client_send", "a", connection_id=[]) for number in (1, 2)]
+    assert len(trees(lines)) == 1
+
+
 def test_nothing_hostile_reaches_the_terminal() -> None:
     bad = "\x1b[2J\u202e\n"
     lines = [
