@@ -352,20 +352,6 @@ class Recorder:
             _guard.give_back(exc)
             return False
 
-    def wake(self) -> None:
-        """Drain soon."""
-        self._wanted = True
-        try:
-            self._enter(self._wake)
-        except Exception as exc:
-            _guard.swallow("recorder.wake", exc)
-
-    def _wake(self) -> None:
-        drain = self._drain
-        with drain.lock:
-            if drain.ring is not None and drain.ring.state == _layout.MAPPED:
-                self._steer(drain.ring)
-
     def drain(self) -> int:
         """Write what is in the ring to the spool now. How many events; 0 also where the disk refuses."""
         try:

@@ -228,13 +228,6 @@ def test_no_thread_starts_that_nobody_asked_for_however_full_the_ring_is(make: M
     assert numbers(lines_of(spool)) == list(range(5000))
 
 
-def test_wake_drains_what_waits(make: Maker, spool: Spool) -> None:
-    recorder = make(thread=True, tick=0.005)
-    recorder.emit(event(0))
-    recorder.wake()
-    wait_for(lambda: numbers(lines_of(spool)) == [0])
-
-
 def test_an_idle_thread_costs_nothing(make: Maker) -> None:
     recorder = make(thread=True, tick=0.005)
     recorder.want_thread()
