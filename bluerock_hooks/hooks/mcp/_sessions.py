@@ -255,7 +255,7 @@ class Connection:
                 duration = (_monotonic_ns() - span.started) // 1000
                 forms = self._forms
                 payload = forms.shared(forms.result, result, inbound)
-                if payload is not None:
+                if payload is not None and span.encoded:  # one that was made elsewhere has no context at hand
                     took = b"%d.%03d" % divmod(duration, 1000)
                     if forms.lines[method, inbound, outcome](span.encoded, rid, payload, took):
                         return
