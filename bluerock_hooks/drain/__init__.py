@@ -31,7 +31,7 @@ __all__ = ["Batch", "Completion", "Counts", "Drain", "DrainThread", "Outside"]
 _NO_MAPPING = frozenset((errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.ENXIO, errno.EOPNOTSUPP))
 
 # The fast way into the ring is one step to all other threads, as long as there is a GIL.
-_GIL: bool = getattr(sys, "_is_gil_enabled", bool)() or not hasattr(sys, "_is_gil_enabled")
+_GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 RETRY_DRAIN = 1.0  # seconds between two attempts to write to a spool that refuses
 RETRY_OPEN = 30.0  # seconds between two attempts to get a ring

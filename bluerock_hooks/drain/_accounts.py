@@ -31,13 +31,8 @@ class Losses:
 
     __slots__ = ("own", "pending", "reported")
 
-    OWN = (
-        "damage",
-        "error",
-        "oversize",
-        "ring_full",
-        "spool",
-    )  # events of this process; a recovery must be able to tell of them
+    # Events of this process: a recovery must be able to tell of them.
+    OWN = ("damage", "error", "oversize", "ring_full", "spool")
 
     def __init__(self) -> None:
         self.pending: dict[str, tuple[int, int]] = {}
