@@ -13,11 +13,14 @@ from .. import _guard, _stdlib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
+    from types import FrameType
     from typing import Any
 
     Handler = Callable[[str, tuple[Any, ...]], None]
 
 _PROBE = "bluerock_hooks.probe"
+_HERE = __file__[: -len("hooks/_audit.py")]
+_getframe = sys._getframe
 
 
 class Audit:
@@ -25,7 +28,8 @@ class Audit:
 
     A handler is called as ``handler(event, args)`` in the thread that raised the event, before the operation happens
     (it may still fail). ``args`` hold live objects: copy what is needed and touch nothing. What a handler does itself
-    raises events that no handler sees. ``inside``: idents of the threads that are in our code (``Recorder.inside``).
+    raises events that no handler sees; what a signal handler or finaliser of the host does meanwhile raises some that
+    all see. ``inside``: idents of the threads that are in our code (``Recorder.inside``).
     """
 
     __slots__ = ("_handlers", "_heard", "_inside", "_installed")
@@ -72,7 +76,8 @@ def _hook(handlers: dict[str, Handler], inside: Container[int]) -> Callable[[str
         if handler is None:
             return
         me = ident()
-        if me in inside or me in busy:
+        nested = me in busy
+        if (nested or me in inside) and _is_ours(_getframe(1)):
             return
         try:
             busy.add(me)
@@ -80,13 +85,25 @@ def _hook(handlers: dict[str, Handler], inside: Container[int]) -> Callable[[str
         except Exception as exc:
             _guard.swallow("audit", exc)
         finally:
-            busy.discard(me)
+            if not nested:
+                busy.discard(me)
 
     return bluerock_audit
 
 
 HOOK = _hook({}, ()).__code__
 """The code of the hook: whoever is on the stack above a frame of it raised the event."""
+
+
+def _is_ours(raiser: FrameType | None) -> bool:
+    """In a thread that is in our code: is what ``raiser`` does our doing, or that of host code which interrupted us?"""
+    frame, called = raiser, None
+    while frame is not None and not frame.f_code.co_filename.startswith(_HERE):
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            # An import of ours, unless a signal handler interrupts the import system.
+            return called is None or called.f_code.co_name == "<module>"
+        frame, called = frame.f_back, frame
+    return called is None
 
 
 def _both(first: Handler, second: Handler) -> Handler:

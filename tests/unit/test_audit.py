@@ -15,6 +15,15 @@ inside, seen = set(), []
 audit = Audit(inside)
 """
 
+# ``as_ours(code)`` runs it as if it stood in a module of ours.
+OURS = """
+import _thread
+from bluerock_hooks import recorder
+def as_ours(code):
+    try: exec(compile(code, recorder.__file__, "exec"))
+    except ImportError: pass
+"""
+
 
 def run(code: str, status: int = 0) -> str:
     done = subprocess.run([sys.executable, "-c", BEGIN + code], capture_output=True, text=True)
@@ -36,19 +45,44 @@ print(seen)
 
 
 def test_our_own_doings_are_not_heard() -> None:
-    said = run("""
-import _thread
+    said = run(
+        OURS
+        + """
 def handler(event, args):
     seen.append(args[0])
-    open("/dev/null").close()
+    as_ours("open('/dev/null').close(); import this_is_not_there")
 audit.on("open", handler)
+audit.on("import", handler)
 audit.install()
 open("/dev/zero").close()
 inside.add(_thread.get_ident())
-open("/dev/full").close()
+as_ours("open('/dev/full').close()")
 print(seen)
-""")
+"""
+    )
     assert said == "['/dev/zero']\n"
+
+
+def test_what_interrupts_us_is_the_hosts_doing() -> None:
+    """A signal handler or finaliser that runs while our code is on the stack, however deep in it."""
+    said = run(
+        OURS
+        + """
+class Finalised:
+    def __del__(self): open("/dev/null").close()
+def handler(event, args):
+    seen.append(args[0])
+    if len(seen) < 3: as_ours("Finalised()")
+audit.on("open", handler)
+audit.install()
+open("/dev/zero").close()
+open("/dev/zero").close()
+inside.add(_thread.get_ident())
+as_ours("Finalised()")
+print(seen)
+"""
+    )
+    assert said == "['/dev/zero', '/dev/null', '/dev/null', '/dev/zero', '/dev/null']\n"
 
 
 def test_a_handler_that_fails_is_counted_and_the_operation_goes_on() -> None:
