@@ -70,6 +70,7 @@ class Problems:
         self.bad_lines = 0
         self.first_bad = ""
         self.unreadable: dict[str, str] = {}
+        self.damaged: dict[str, int] = {}
 
     def bad(self, path: str, offset: int, why: str) -> None:
         """Count one line; the first is remembered by place."""
@@ -83,6 +84,9 @@ class Problems:
             lines = "line" if self.bad_lines == 1 else "lines"
             found.append(f"{self.bad_lines} unreadable {lines} skipped, first {self.first_bad}")
         found.extend(f"{path}: {why}; its events are not shown" for path, why in self.unreadable.items())
+        found.extend(
+            f"{path}: {size} bytes are damaged; the events in them are not shown" for path, size in self.damaged.items()
+        )
         return found
 
 
@@ -129,8 +133,10 @@ class Snapshot:
         self.rings: dict[str, RingContents] = {}
         self.segments: dict[str, list[SegmentInfo]] = {}
         try:
-            for ring in spool.peek():
+            for ring in spool.peek(unreadable=self.problems.unreadable):
                 self.rings[ring.stem] = ring
+                if ring.damaged:
+                    self.problems.damaged[ring.path] = ring.damaged
             for segment in spool.segments():
                 self.segments.setdefault(segment.stem, []).append(segment)
         except FileNotFoundError:
@@ -169,8 +175,9 @@ class Snapshot:
         streams = []
         for stem in self.stems():
             first = next(self._stream(stem, since_ns, (), 4096, Problems()), None)
-            if first is not None:
-                streams.append((first.ts, self._stream(stem, since_ns, containing, CHUNK, self.problems)))
+            # Also one without an event: what is wrong with it is to be said.
+            at = first.ts if first is not None else ""
+            streams.append((at, self._stream(stem, since_ns, containing, CHUNK, self.problems)))
         return merge(streams)
 
     def _stream(
@@ -240,11 +247,14 @@ def segment_events(
     file, so a line without an end is reported, unless its writer lives.
     """
     offset = start
-    for line in _lines(segment, start, end, problems, chunk):
-        at, offset = offset, offset + len(line)
-        if containing and not any(text in line for text in containing):
+    for line, size in _lines(segment, start, end, problems, chunk):
+        at, offset = offset, offset + size
+        if size > len(line):
+            problems.bad(segment.path, at, f"longer than {LONGEST >> 20} MiB")
+            yield offset, None
+        elif containing and not any(text in line for text in containing):
             continue
-        if line.endswith(b"\n"):
+        elif line.endswith(b"\n"):
             yield offset, _event_or_none(line.rstrip(b"\r\n"), segment.path, at, problems)
         elif last and not os.path.exists(f"/proc/{segment.pid}"):
             problems.bad(segment.path, at, "torn")
@@ -258,10 +268,13 @@ def _event_or_none(line: bytes, place: str, offset: int, problems: Problems) -> 
         return None
 
 
-def _lines(segment: SegmentInfo, start: int, end: int, problems: Problems, chunk: int) -> Iterator[bytes]:
-    """Lines with their newline, the last perhaps without. The file is opened anew for each chunk: thousands may be
-    read at once."""
+def _lines(segment: SegmentInfo, start: int, end: int, problems: Problems, chunk: int) -> Iterator[tuple[bytes, int]]:
+    """Lines with their newline, the last perhaps without, and their sizes; of one that is longer than any event, less.
+
+    The file is opened anew for each chunk: thousands may be read at once.
+    """
     rest = b""
+    skipped = 0
     offset = start
     while offset < end:
         try:
@@ -276,13 +289,14 @@ def _lines(segment: SegmentInfo, start: int, end: int, problems: Problems, chunk
         offset += len(block)
         *whole, rest = (rest + block).split(b"\n")
         for line in whole:
-            yield line + b"\n"
+            yield line + b"\n", skipped + len(line) + 1
+            skipped = 0
         if len(rest) > LONGEST:
-            problems.unreadable[segment.path] = f"a line longer than {LONGEST >> 20} MiB at byte {offset - len(rest)}"
-            return
+            skipped += len(rest)
+            rest = b""
         chunk = CHUNK
-    if rest:
-        yield rest
+    if rest or skipped:
+        yield rest, skipped + len(rest)
 
 
 def _read_at(path: str, offset: int, size: int) -> bytes:

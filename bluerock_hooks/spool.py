@@ -10,8 +10,8 @@ import errno
 import os
 
 from . import _guard, _stdlib
-from .errors import BluerockError, RingError, SpoolError
-from .ring import RingContents, _forkpage, owner_state, read_ring
+from .errors import BluerockError, SpoolError
+from .ring import RingContents, UnfinishedError, _forkpage, owner_state, read_ring
 from .ring._directory import SAFELY, Directory, make, write_all
 from .ring._names import RING, pid_of, segment_name, segment_parts
 from .ring._recovery import CORRUPT, HALF_MADE_NS, PART, Recovered, recover_rings
@@ -188,8 +188,11 @@ class Spool:
         except FileNotFoundError:
             return []
 
-    def peek(self, *, records: bool = True) -> list[RingContents]:
-        """What every ring, of living and dead processes, holds now. Nothing is changed. OSError, SpoolError."""
+    def peek(self, *, records: bool = True, unreadable: dict[str, str] | None = None) -> list[RingContents]:
+        """What every ring, of living and dead processes, holds now. Nothing is changed. OSError, SpoolError.
+
+        One that cannot be read is left out; ``unreadable`` takes its path and the reason.
+        """
         found = []
         try:
             with Directory(self.rings_path) as directory:
@@ -197,8 +200,12 @@ class Spool:
                     if name.endswith(RING):
                         try:
                             found.append(read_ring(name, directory, records=records))
-                        except (RingError, SpoolError, FileNotFoundError):
-                            continue  # being made, damaged, or closed just now
+                        except (UnfinishedError, FileNotFoundError):
+                            continue  # being made, or closed just now
+                        except (OSError, BluerockError) as exc:
+                            _guard.give_back(exc)
+                            if unreadable is not None:
+                                unreadable[f"{self.rings_path}/{name}"] = reason_of(exc)
         except FileNotFoundError:
             pass
         return found
@@ -253,7 +260,12 @@ class Spool:
                 if total <= self.spool_bytes and count <= MOST_SEGMENTS:
                     break
                 events = _count_lines(directory, segment.name)
-                if directory.unlink(segment.name):
+                try:
+                    gone = directory.unlink(segment.name)
+                except OSError as exc:  # a directory of that name, an attribute: the others go all the same
+                    _guard.give_back(exc)
+                    continue
+                if gone:
                     swept.files += 1
                     swept.bytes += segment.size
                     swept.events += events
@@ -290,6 +302,11 @@ class Spool:
                 _guard.give_back(exc)
                 self._key = _stdlib.urandom(_KEY_BYTES)
         return self._key
+
+
+def reason_of(exc: OSError | BluerockError) -> str:
+    """A few words on what is wrong."""
+    return exc.message if isinstance(exc, BluerockError) else exc.strerror or str(exc)
 
 
 def explain(path: str, exc: Exception) -> BluerockError:

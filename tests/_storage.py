@@ -33,11 +33,28 @@ def new_ring(spool: Spool, stem: str = STEM, capacity: int = 1 << 16, nested: in
         return Ring.create(directory, stem, capacity, nested)
 
 
-def store(path: str, index: int, value: int) -> None:
-    """Overwrite one word of a ring file."""
-    fd = os.open(path, os.O_WRONLY)
-    os.pwrite(fd, value.to_bytes(8, "little"), index * 8)
-    os.close(fd)
+def store(path: str, index: int, value: int, *, sealed: bool = True) -> None:
+    """Overwrite one word of a ring file; ``sealed``: as if its owner had."""
+    fd = os.open(path, os.O_RDWR)
+    try:
+        os.pwrite(fd, value.to_bytes(8, "little"), index * 8)
+        if sealed:
+            header = bytearray(os.pread(fd, _layout.HEADER, 0))
+            seal(memoryview(header).cast("Q"))
+            for each in (_layout.W_SEAL, *(slot + _layout.SLOT_WORDS for slot in _layout.W_SLOT)):
+                os.pwrite(fd, header[each * 8 : each * 8 + 8], each * 8)
+    finally:
+        os.close(fd)
+
+
+def seal(words: Any) -> None:
+    """Make the seals of a header right, the slot's that is in force among them."""
+    generation = words[_layout.W_GENERATION]
+    slot = _layout.W_SLOT[generation & 1]
+    identity = (words[each] for each in range(_layout.W_VERSION, _layout.W_SINCE + 1))
+    progress = (words[each] for each in range(slot, slot + _layout.SLOT_WORDS))
+    words[_layout.W_SEAL] = _layout.seal(*identity)
+    words[slot + _layout.SLOT_WORDS] = _layout.seal(generation, *progress)
 
 
 def bury(spool: Spool, stem: str) -> None:

@@ -12,6 +12,8 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from _storage import seal
+
 from bluerock_hooks import _stdlib, recorder
 from bluerock_hooks.ring import Ring, _layout
 from bluerock_hooks.ring._layout import HEADER, Region, records
@@ -91,6 +93,7 @@ def recording(ring_class: type[Ring] = Ring, region_class: type[Region] = Region
         (_layout.W_MAGIC, _layout.MAGIC),
     ):
         words[index] = value
+    seal(words)
     memory = Memory(buffer, tape)
     ring = ring_class(STEM, _layout.MAPPED, words, memory)  # type: ignore[arg-type]
     ring.main = region_class(words, memory, HEADER, CAPACITY)  # type: ignore[arg-type]

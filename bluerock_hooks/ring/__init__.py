@@ -18,9 +18,9 @@ from ._directory import Directory, write_all
 from ._layout import INCOMPLETE
 from ._names import RING
 from ._owner import boot_id, owner_state, pid_namespace
-from ._reading import RingContents, any_serving, read_ring
+from ._reading import RingContents, UnfinishedError, any_serving, read_ring
 
-__all__ = ["INCOMPLETE", "Ring", "RingContents", "any_serving", "owner_state", "read_ring"]
+__all__ = ["INCOMPLETE", "Ring", "RingContents", "UnfinishedError", "any_serving", "owner_state", "read_ring"]
 
 _DONT_DUMP = 16  # MADV_DONTDUMP: events stay out of core files
 
@@ -85,8 +85,7 @@ class Ring:
         """Make a ring of a header only: it says who writes the segments of this stem without a mapping. OSError."""
         buffer = bytearray(at.HEADER)
         words = memoryview(buffer).cast("Q")
-        words[at.W_SLOT[0] + 2] = at.NO_SEGMENT
-        for index, value in _header(at.WRITTEN, 0, 0):
+        for index, value in _header(at.WRITTEN, 0, 0, at.NO_SEGMENT):
             words[index] = value
         fd = _new_file(directory, stem)
         try:
@@ -111,15 +110,17 @@ class Ring:
         that says so when it is stored in ``words[W_GENERATION]``; the heads and sizes of this object are to follow.
         """
         now = _clock.since_boot_ns()
+        generation = self.words[at.W_GENERATION] + 1
+        seal = at.seal(generation, head, nested_head, segment, segment_bytes, *reported)
         # No call, no loop from here on: a child that is forked by a signal handler must not resume amid these stores.
         words = self.words
-        generation = words[at.W_GENERATION] + 1
         slot = at.W_SLOT[generation & 1]
         words[slot] = head
         words[slot + 1] = nested_head
         words[slot + 2] = segment
         words[slot + 3] = segment_bytes
         words[slot + 4], words[slot + 5] = reported
+        words[slot + at.SLOT_WORDS] = seal
         words[at.W_HEARTBEAT] = now
         return generation
 
@@ -138,10 +139,9 @@ class Ring:
 
     def start_with(self, lost: tuple[int, int], reported: tuple[int, int]) -> None:
         """Take over the losses, events and bytes, that were counted before there was this ring."""
-        words = self.words
-        slot = at.W_SLOT[words[at.W_GENERATION] & 1]
-        words[slot + 4], words[slot + 5] = reported
-        words[at.W_LOST], words[at.W_LOST_BYTES] = lost
+        if reported != (0, 0):
+            self.commit(0, 0, 0, 0, reported)
+        self.words[at.W_LOST], self.words[at.W_LOST_BYTES] = lost
 
     def drained(self) -> bool:
         """Is everything that was committed in a segment?"""
@@ -201,11 +201,11 @@ def _keep_out_of_core_files(mapping: mmap.mmap) -> None:
         return  # a kernel without it: core files then hold the events too
 
 
-def _header(state: int, capacity: int, nested: int) -> list[tuple[int, int]]:
+def _header(state: int, capacity: int, nested: int, segment: int = 0) -> list[tuple[int, int]]:
     """Index and value of every word of a new header, in the order of the stores."""
     pid = _stdlib.getpid()
     boot = memoryview(boot_id()).cast("Q")
-    return [
+    identity = [
         (at.W_VERSION, at.VERSION),
         (at.W_CAPACITY, capacity),
         (at.W_NESTED, nested),
@@ -217,6 +217,13 @@ def _header(state: int, capacity: int, nested: int) -> list[tuple[int, int]]:
         (at.W_UID, _stdlib.getuid()),
         (at.W_WALL, _stdlib.time_ns()),
         (at.W_SINCE, _clock.since_boot_ns()),
+    ]
+    slot = at.W_SLOT[0]
+    return [
+        *identity,
+        (at.W_SEAL, at.seal(*(value for _, value in identity))),
+        (slot + 2, segment),
+        (slot + at.SLOT_WORDS, at.seal(0, 0, 0, segment, 0, 0, 0)),
         (at.W_STATE, state),
         (at.W_HEARTBEAT, _clock.since_boot_ns()),
         (at.W_MAGIC, at.MAGIC),  # last: until now this is no ring

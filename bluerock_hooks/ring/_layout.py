@@ -10,9 +10,13 @@ One file a process, little endian, in 64-bit words::
       pid   start tick   boot id (2)   pid namespace   uid   wall ns   boot ns      who owns it
       locked                the owner's mapping holds a lock on the file
       serving               the owner has started a process on behalf of a request
+      identity seal         of version ... boot ns, none of which ever changes
       state   heartbeat   lost events   lost bytes   claimed ends (2)
       GENERATION            the one word that publishes drain progress; slot in force = generation & 1
       slot 0, slot 1:       head   nested head   segment number   segment bytes   reported events   reported bytes
+                            seal of these and the generation
+
+Seals are checksums: a recovery that believed a damaged slot would cut a good segment.
 
 A record starts at a multiple of 16, so that its 16-byte head always fits before the end of the region::
 
@@ -51,16 +55,18 @@ VERSION = 1
 HEADER = 4096
 
 (W_MAGIC, W_VERSION, W_CAPACITY, W_NESTED, W_PID, W_START, W_BOOT, W_BOOT2, W_PIDNS, W_UID, W_WALL, W_SINCE) = range(12)
-W_LOCKED, W_SERVING = 12, 13
+W_LOCKED, W_SERVING, W_SEAL = 12, 13, 14
 W_STATE, W_HEARTBEAT, W_LOST, W_LOST_BYTES, W_CLAIMED, W_CLAIMED_NESTED, W_GENERATION = range(16, 23)
 W_SLOT = (32, 40)
-SLOT_WORDS = 6
+SLOT_WORDS = 6  # and the seal
 
-MAPPED, WRITTEN, CLAIMED = 1, 2, 3  # states: records in the ring; every event written at once; taken by a recovery
+# States: records in the ring; every event written at once; taken by a recovery (no flipped bit makes that of another).
+MAPPED, WRITTEN, CLAIMED = 1, 2, int.from_bytes(b"claimed!", "little")
 NO_SEGMENT = (1 << 64) - 1  # segment number of a WRITTEN ring: nothing says how much of its segments is good
 
 PADDING = 0xFFFFFFFF
 INCOMPLETE = b" "  # what a line begins with that its owner adds to on the way out; to others it is a line as it is
+_GAP = 1 << 20  # bytes of damage behind which records are looked for
 QUICK = 5120  # zlib.adler32 lets go of the GIL above this many bytes
 
 GONE = memoryview(bytes(0)).cast("Q")  # every store into it fails
@@ -79,6 +85,11 @@ def checksum(data: bytes) -> int:
         for start in range(0, len(view), QUICK):
             value = adler32(view[start : start + QUICK], value)
     return value
+
+
+def seal(*words: int) -> int:
+    """A checksum of words that is never 0, as what nobody wrote is."""
+    return 1 << 32 | adler32(b"".join([word.to_bytes(8, "little") for word in words]))
 
 
 def records(
@@ -118,6 +129,42 @@ def records(
         if offset >= capacity:
             offset -= capacity
     return found, position
+
+
+def salvage(
+    words: memoryview, memory: Memory, base: int, capacity: int, position: int, end: int
+) -> tuple[list[bytes], int, int]:
+    """``records`` up to ``end``, also those behind damaged ones; the bytes that are damaged come last.
+
+    Nobody may write meanwhile: a record that is committed between two looks would look like damage. What lies behind
+    the last record matches no position of this lap, and payloads are JSON, which has no bytes like those of a position.
+    """
+    found: list[bytes] = []
+    damaged = 0
+    while True:
+        more, position = records(words, memory, base, capacity, position, end)
+        found += more
+        window = min(end, position + min(capacity >> 2, _GAP))
+        heads = _heads(words, base, capacity, position, window)
+        following = next((head for head in heads if head > position), None)
+        if following is None:
+            # The last one: committed, and not as it was. One that was on its way has a head of 0.
+            return found, position, damaged + (16 if heads and words[base + position % capacity >> 3] else 0)
+        damaged += following - position
+        position = following
+
+
+def _heads(words: memoryview, base: int, capacity: int, start: int, end: int) -> list[int]:
+    """Positions between two others at which a record's head says that it is at this position."""
+    found = []
+    while start < end:
+        offset = start % capacity
+        stop = min(end, start + capacity - offset)
+        first = base + offset >> 3
+        said = zip(range(start, stop, 16), words[first + 1 : first + (stop - start >> 3) : 2].tolist(), strict=True)
+        found += [position for position, word in said if word == position + 1]
+        start = stop
+    return found
 
 
 class Region:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 
 from .. import _clock, _guard, _stdlib
 from ..errors import BluerockError, RingError
 from . import _layout as at
-from ._names import RING
-from ._owner import boot_id
+from ._names import RING, pid_of
+from ._owner import boot_id, owner_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
     from ._directory import Directory
 
 _LOOKS = 5  # how often a ring is read anew because its owner drained meanwhile
-_MOST = 1 << 30  # bytes of a ring that are believed
+_MOST = 1 << 31  # bytes of a ring that are believed
+_FURTHEST = 1 << 60  # position in a ring that is
+
+
+class UnfinishedError(RingError):
+    """A file that is to become a ring, or would have, had its process lived."""
+
+
+class OtherVersionError(RingError):
+    """The ring of a sensor of another version."""
 
 
 class RingContents:
@@ -27,6 +37,7 @@ class RingContents:
         "boot",
         "capacity",
         "claimed",
+        "damaged",
         "ends",
         "generation",
         "heartbeat",
@@ -55,7 +66,7 @@ class RingContents:
         self.pid, self.start, self.pidns = words[at.W_PID], words[at.W_START], words[at.W_PIDNS]
         self.boot = words[at.W_BOOT : at.W_BOOT2 + 1].tobytes()
         self.state = words[at.W_STATE]
-        """1 records are in the ring, 2 every event was written at once, 3 taken by a recovery."""
+        """MAPPED: records are in the ring; WRITTEN: every event was written at once; CLAIMED: taken by a recovery."""
         self.locked = words[at.W_LOCKED] == 1
         """As long as somebody maps it, the file is locked."""
         self.serving = words[at.W_SERVING] == 1
@@ -75,6 +86,8 @@ class RingContents:
         self.claimed = words[at.W_CLAIMED], words[at.W_CLAIMED_NESTED]
         self.records: list[bytes] = []
         """Committed lines that are in no segment yet, without newline; the nested region's are last."""
+        self.damaged = 0
+        """Bytes that are missing of the file, or not as they were; of a living process's records nobody knows."""
 
     def age_ns(self) -> int:
         """Time since the owner's last sign of life."""
@@ -87,14 +100,29 @@ class RingContents:
         if self.state == at.WRITTEN:
             return
         main, nested = self.capacity
-        memory = bytearray(at.HEADER + main + nested)
-        _read_into(fd, memory)
-        words = memoryview(memory).cast("Q")
-        bounds = self.claimed if self.state == at.CLAIMED else (None, None)
-        first, end = at.records(words, memory, at.HEADER, main, self.ends[0], bounds[0])
-        second, nested_end = at.records(words, memory, at.HEADER + main, nested, self.ends[1], bounds[1])
-        self.records = [line.lstrip(at.INCOMPLETE) for line in first + second]
-        self.ends = end, nested_end
+        bounds = self.claimed if self.state == at.CLAIMED else (_FURTHEST, _FURTHEST)
+        dead = owner_state(self) == "dead"
+        self.damaged = max(0, at.HEADER + main + nested - _stdlib.fstat(fd).st_size)
+        # Anonymous pages: those that the file does not have, whatever its header says, cost nothing.
+        with mmap.mmap(-1, at.HEADER + main + nested) as memory, memoryview(memory) as view:
+            _read_into(fd, view)
+            with view.cast("Q") as words:
+                for index, (base, capacity) in enumerate(((at.HEADER, main), (at.HEADER + main, nested))):
+                    self._look(words, memory, index, base, capacity, bounds[index], dead)
+
+    def _look(
+        self, words: memoryview, memory: mmap.mmap, index: int, base: int, capacity: int, bound: int, dead: bool
+    ) -> None:
+        """The records of one region."""
+        start, damaged = self.ends[index], 0
+        end = min(bound, start + capacity)
+        if dead:
+            found, reached, damaged = at.salvage(words, memory, base, capacity, start, end)
+        else:
+            found, reached = at.records(words, memory, base, capacity, start, end)
+        self.records += [line.lstrip(at.INCOMPLETE) for line in found]
+        self.damaged += damaged
+        self.ends = (reached, self.ends[1]) if index == 0 else (self.ends[0], reached)
 
 
 def read_ring(path: str, directory: Directory | None = None, *, records: bool = True) -> RingContents:
@@ -123,8 +151,7 @@ def read_ring(path: str, directory: Directory | None = None, *, records: bool = 
 def any_serving(directory: Directory, ticks: Mapping[int, int]) -> bool:
     """Has one of these processes, start ticks by pid, started a process on behalf of a request? OSError."""
     for name in directory.names():
-        pid = name.partition("-")[0]
-        if name.endswith(RING) and pid.isdigit() and int(pid) in ticks:
+        if name.endswith(RING) and pid_of(name.removesuffix(RING)) in ticks:
             try:
                 ring = read_ring(name, directory, records=False)
             except (OSError, BluerockError) as exc:
@@ -136,23 +163,44 @@ def any_serving(directory: Directory, ticks: Mapping[int, int]) -> bool:
 
 
 def _header(fd: int, path: str) -> RingContents:
-    header = _stdlib.pread_fd(fd, at.HEADER, 0)
-    if len(header) < at.HEADER:
-        raise RingError(f"{path} is no ring: it is too short")
-    words = memoryview(header).cast("Q")
-    if words[at.W_MAGIC] != at.MAGIC or words[at.W_VERSION] != at.VERSION:
-        raise RingError(f"{path} is no ring, or one of another version")
+    for _ in range(_LOOKS):
+        header = _stdlib.pread_fd(fd, at.HEADER + 16, 0)
+        words = memoryview(header.ljust(at.HEADER + 16, b"\0")).cast("Q")
+        if _sealed(words):
+            break
+        # Its owner may have drained twice while this was read.
+    if not (words[at.W_MAGIC] or words[at.W_GENERATION] or words[at.HEADER >> 3]):
+        raise UnfinishedError("no ring yet")
+    if words[at.W_MAGIC] != at.MAGIC:
+        raise RingError("no ring")
+    if words[at.W_VERSION] != at.VERSION:
+        raise OtherVersionError(f"a ring of version {words[at.W_VERSION]}, this one knows {at.VERSION}")
     contents = RingContents(path, words, _stdlib.fstat(fd))
-    main, nested = contents.capacity
-    mapped = contents.state != at.WRITTEN
-    uneven = main % 16 or nested % 16 or contents.ends[0] % 16 or contents.ends[1] % 16
-    if uneven or main + nested > _MOST or (mapped and not (main and nested)):
-        raise RingError(f"the header of {path} is damaged")
+    if not _sealed(words) or not _plausible(contents):
+        raise RingError("its header is damaged")
     return contents
 
 
-def _read_into(fd: int, memory: bytearray) -> None:
-    with memoryview(memory) as view:
-        done = 0
-        while done < len(view) and (got := _stdlib.preadv_fd(fd, [view[done:]], done)):
-            done += got
+def _sealed(words: memoryview) -> bool:
+    """Are identity and progress as they were written?"""
+    generation = words[at.W_GENERATION]
+    slot = at.W_SLOT[generation & 1]
+    return (
+        at.seal(*words[at.W_VERSION : at.W_SINCE + 1]) == words[at.W_SEAL]
+        and at.seal(generation, *words[slot : slot + at.SLOT_WORDS]) == words[slot + at.SLOT_WORDS]
+    )
+
+
+def _plausible(contents: RingContents) -> bool:
+    main, nested = contents.capacity
+    if contents.state == at.WRITTEN:
+        return not (main or nested)
+    uneven = main % 16 or nested % 16 or contents.ends[0] % 16 or contents.ends[1] % 16
+    known = contents.state in (at.MAPPED, at.CLAIMED) and main and nested
+    return bool(known) and not uneven and main + nested <= _MOST and max(contents.ends) < _FURTHEST
+
+
+def _read_into(fd: int, view: memoryview) -> None:
+    done = 0
+    while done < len(view) and (got := _stdlib.preadv_fd(fd, [view[done:]], done)):
+        done += got

@@ -22,7 +22,7 @@ from . import _layout as at
 from ._directory import Directory, write_all
 from ._names import RING, segment_name, segment_parts
 from ._owner import boot_id, owner_state
-from ._reading import RingContents, read_ring
+from ._reading import OtherVersionError, RingContents, UnfinishedError, read_ring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ ABANDONED_NS = 86400 * 10**9  # the same where the only sign of life is a file's
 class Recovered:
     """What a recovery did."""
 
-    __slots__ = ("busy", "bytes", "corrupt", "events", "failed", "left", "lost", "lost_bytes", "rings")
+    __slots__ = ("busy", "bytes", "corrupt", "damaged", "events", "failed", "left", "lost", "lost_bytes", "rings")
 
     def __init__(self) -> None:
         self.rings = 0
@@ -51,10 +51,12 @@ class Recovered:
         self.lost = 0
         """Events that the dead processes had counted as lost, and not yet told."""
         self.lost_bytes = 0
+        self.damaged = 0
+        """Bytes of records that were damaged, and so are lost; what lies around them is not."""
         self.corrupt = 0
         """Files that are no rings: put aside under another name."""
         self.left = 0
-        """Rings whose owner lives, or cannot be seen from here."""
+        """Rings whose owner lives, or cannot be seen from here, and those of another version."""
         self.failed = 0
         """Rings that stay for the next time because of an error."""
         self.busy = False
@@ -107,17 +109,23 @@ def _unlock(lock: int) -> None:
 
 def _recover_one(rings: Directory, segments: Directory, name: str, notices: Notices | None, done: Recovered) -> None:
     try:
+        if owner_state(read_ring(name, rings, records=False)) == "alive":
+            done.left += 1
+            return
         contents = read_ring(name, rings)
-        state = owner_state(contents)
-        if state == "alive" or (state == "unknown" and not _take(rings, segments, name, contents)):
+        if owner_state(contents) == "unknown" and not _take(rings, segments, name, contents):
             done.left += 1
             return
         lines = list(contents.records)
         if contents.lost and notices is not None:
             lines += notices("recovery", contents.lost, contents.lost_bytes)
+        if contents.damaged and notices is not None:
+            lines += notices("damage", 1, contents.damaged)
         _settle(rings, segments, name, contents, lines)
-    except RingError:
-        _put_aside(rings, name, done)
+    except OtherVersionError:
+        done.left += 1
+    except RingError as exc:
+        _put_aside(rings, name, done, empty=isinstance(exc, UnfinishedError))
     except FileNotFoundError:
         return  # its owner closed it just now
     except (OSError, BluerockError) as exc:
@@ -129,6 +137,7 @@ def _recover_one(rings: Directory, segments: Directory, name: str, notices: Noti
         done.bytes += sum(map(len, lines)) + len(lines)
         done.lost += contents.lost
         done.lost_bytes += contents.lost_bytes
+        done.damaged += contents.damaged
 
 
 def _settle(rings: Directory, segments: Directory, name: str, contents: RingContents, lines: list[bytes]) -> None:
@@ -231,17 +240,12 @@ def _written_lately(segments: Directory, stem: str) -> bool:
     )
 
 
-def _put_aside(rings: Directory, name: str, done: Recovered) -> None:
+def _put_aside(rings: Directory, name: str, done: Recovered, *, empty: bool) -> None:
     """A file that is no ring: one that is being made is left, an empty one goes, others are kept for a look."""
     try:
         if _stdlib.time_ns() - rings.stat(name).st_mtime_ns < HALF_MADE_NS:
             done.left += 1
             return
-        fd = rings.open(name, os.O_RDONLY)
-        try:
-            empty = not any(_stdlib.pread_fd(fd, at.HEADER, 0)[:8])
-        finally:
-            _stdlib.close_fd(fd)
         if empty:
             rings.unlink(name)  # its owner died before the first event
         else:

@@ -198,7 +198,15 @@ def test_a_ring_is_never_made_over_another_file(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"", "too short"), (b"x" * 4095, "too short"), (b"x" * 9000, "no ring")]
+    ("content", "message"),
+    [
+        (b"", "no ring yet"),
+        (bytes(9000), "no ring yet"),
+        (bytes(4096) + b"x" * 16, "no ring$"),
+        (b"x" * 4095, "no ring$"),
+        (b"x" * 9000, "no ring$"),
+        (b"BRHOOKS\x01\x02".ljust(9000, b"\0"), "version 2"),
+    ],
 )
 def test_a_file_that_is_no_ring_is_refused(spool: Spool, content: bytes, message: str) -> None:
     Path(path_of(spool)).write_bytes(content)
