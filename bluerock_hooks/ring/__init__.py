@@ -6,6 +6,7 @@ that shrinks meanwhile costs a short read and not the reader's life.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -22,6 +23,7 @@ from ._reading import RingContents, UnfinishedError, any_serving, read_ring
 
 __all__ = ["INCOMPLETE", "Ring", "RingContents", "UnfinishedError", "any_serving", "owner_state", "read_ring"]
 
+_GET_FLAGS, _SET_FLAGS, _NO_COPY = 0x80086601, 0x40086602, 0x00800000  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_NOCOW_FL
 _DONT_DUMP = 16  # MADV_DONTDUMP: events stay out of core files
 
 # Mappings are never freed: up to 3.12 a mapping owns a copy of its descriptor, and freeing it would close that number,
@@ -54,7 +56,7 @@ class Ring:
 
     @classmethod
     def create(cls, directory: Directory, stem: str, capacity: int = 1 << 20, nested: int = 1 << 16) -> Ring:
-        """Make ``<stem>.ring`` and map it. OSError, and no file left, where that fails."""
+        """Make ``<stem>.ring`` and map it. OSError, and no file left, where that fails or would be a danger."""
         capacity, nested = _whole(capacity), _whole(nested)
         size = at.HEADER + capacity + nested
         header = _header(
@@ -62,6 +64,8 @@ class Ring:
         )  # all that can fail comes before the mapping, which cannot be freed
         fd = _new_file(directory, stem)
         try:
+            if _copies_on_write(fd):
+                raise OSError(errno.EOPNOTSUPP, "a file system that copies on write")
             # A sparse page on a full disk is SIGBUS at the first store: take the space now or refuse.
             _stdlib.fallocate(fd, 0, size)
             locked = _lock(fd)
@@ -190,6 +194,23 @@ def _lock(fd: int) -> bool:
     except OSError as exc:
         _guard.give_back(exc)
         return False  # no locks on this file system
+    return True
+
+
+def _copies_on_write(fd: int) -> bool:
+    """Does each write to this file system (btrfs, perhaps below an overlay) take new space, whatever was allocated?
+
+    There a store into a mapping is SIGBUS when the disk or a quota is full. Only such file systems have a flag that
+    keeps a file from it; up to Linux 6.15 a mapping of such a file needs new space all the same.
+    """
+    try:
+        flags = bytearray(8)
+        fcntl.ioctl(fd, _GET_FLAGS, flags)
+        wanted = int.from_bytes(flags, "little") | _NO_COPY
+        fcntl.ioctl(fd, _SET_FLAGS, wanted.to_bytes(8, "little"))
+    except OSError as exc:
+        _guard.give_back(exc)
+        return False
     return True
 
 

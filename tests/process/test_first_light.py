@@ -6,11 +6,11 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _disks import mounted
 from _peers import EXAMPLES, Peer, named, read_spool
 from _wire import TEE, expected, messages_of_tee, recorded
 
@@ -227,9 +227,7 @@ def test_a_spool_that_cannot_be_made_costs_one_line(peer_venv: Callable[..., Pee
 def test_a_spool_that_is_read_only_costs_one_line(
     peer_venv: Callable[..., Peer], sensor_env: dict[str, str], tmp_path: Path
 ) -> None:
-    place = tmp_path / "read-only"
-    place.mkdir()
-    with mounted(place, "ro,size=64k"):
+    with mounted(tmp_path / "read-only", 64 << 10, options="ro") as place:
         env = {**sensor_env, "BLUEROCK_SPOOL_DIR": str(place / "spool")}
         stdout, stderr, status = run_host(peer_venv("3.11"), env)
     assert (stdout, status) == ("out\n", 7)
@@ -239,9 +237,7 @@ def test_a_spool_that_is_read_only_costs_one_line(
 def test_a_disk_that_is_full_from_the_start_costs_one_line(
     peer_venv: Callable[..., Peer], sensor_env: dict[str, str], tmp_path: Path
 ) -> None:
-    place = tmp_path / "full"
-    place.mkdir()
-    with mounted(place, "size=256k"):
+    with mounted(tmp_path / "full", 256 << 10) as place:
         subprocess.run(["dd", "if=/dev/zero", f"of={place}/fill", "bs=4k"], capture_output=True)
         env = {**sensor_env, "BLUEROCK_SPOOL_DIR": str(place / "spool")}
         stdout, stderr, status = run_host(peer_venv("3.11"), env)
@@ -256,9 +252,7 @@ def test_an_mcp_server_on_a_full_disk_answers_as_ever(
     """Room for two rings and nothing else: the segments cannot be written."""
     peer = peer_venv("3.11", sdk)
     without = talk(peer, {**sensor_env, "BLUEROCK_ENABLE": "0"}, tmp_path / "without.log", [])
-    place = tmp_path / "small"
-    place.mkdir()
-    with mounted(place, "size=384k"):
+    with mounted(tmp_path / "small", 384 << 10) as place:
         env = {**sensor_env, "BLUEROCK_SPOOL_DIR": str(place / "spool"), "BLUEROCK_RING_BYTES": "64k"}
         fill = subprocess.run(["sh", "-c", f"dd if=/dev/zero of={place}/fill bs=4k count=48"], capture_output=True)
         assert fill.returncode == 0
@@ -287,26 +281,6 @@ def test_without_home_one_line_says_where_events_go(peer_venv: Callable[..., Pee
     done = subprocess.run(command, env=env, capture_output=True, text=True, cwd="/")
     assert (done.stdout, done.returncode) == ("out\n", 7)
     one_line_about(done.stderr.splitlines(), "HOME is not set", "BLUEROCK_SPOOL_DIR")
-
-
-class mounted:  # noqa: N801  reads as a verb in a with statement
-    """A tmpfs at ``place`` for a while; a loud skip where that is not allowed."""
-
-    def __init__(self, place: Path, options: str) -> None:
-        self.place = place
-        self.options = options
-
-    def __enter__(self) -> None:
-        command = ["mount", "-t", "tmpfs", "-o", self.options, "tmpfs", str(self.place)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            pytest.skip(f"MISSING PEER: the right to mount a tmpfs ({done.stderr.strip()})")
-
-    def __exit__(self, *exc_info: object) -> None:
-        for _ in range(50):
-            if subprocess.run(["umount", str(self.place)], capture_output=True).returncode == 0:
-                return
-            time.sleep(0.1)
 
 
 LARGE = """\
