@@ -233,21 +233,26 @@ def read_spool(directory: Path, *, recover: bool = True, failures: bool = False)
     Each is one line's object, ``{"ts": ..., "event": {"meta": ...}}``. A line that is no JSON or not as the schema says
     fails the test, and so does an exception that the guard swallowed in some process, unless ``failures`` asks for it.
     """
-    if recover:
-        command = [sys.executable, "-m", "bluerock_hooks", "recover"]
-        env = environment(directory, BLUEROCK_SPOOL_DIR=str(directory), PYTHONPATH=str(ROOT))
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, f"recover ended with {done.returncode}: {done.stderr}"
-    events: list[dict[str, Any]] = []
-    for segment in sorted(directory.glob("python-*.ndjson")):
-        text = segment.read_bytes()
-        assert not text or text.endswith(b"\n"), f"{segment} ends in the middle of a line"
-        events += [json.loads(line) for line in text.splitlines()]
-    _schema.check(events)
+    events = [event for segment in segments(directory, recover=recover) for event in segment]
     if not failures:
         swallowed = [event for event in events if event["event"]["meta"]["name"] == "python_internal_exception"]
         assert not swallowed, swallowed
     return sorted(events, key=lambda line: (line["ts"], line["event"]["meta"]["source_event_id"]))
+
+
+def segments(directory: Path, *, recover: bool = True) -> Iterator[list[dict[str, Any]]]:
+    """What ``read_spool`` reads, one segment after the other: of a spool that is too large for the memory."""
+    if recover:
+        command = [sys.executable, "-m", "bluerock_hooks", "recover"]
+        env = environment(directory, BLUEROCK_SPOOL_DIR=str(directory), PYTHONPATH=str(ROOT))
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, f"recover ended with {done.returncode}: {done.stderr}"
+    for segment in sorted(directory.glob("python-*.ndjson")):
+        text = segment.read_bytes()
+        assert not text or text.endswith(b"\n"), f"{segment} ends in the middle of a line"
+        events = [json.loads(line) for line in text.splitlines()]
+        _schema.check(events)
+        yield events
 
 
 def named(events: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
