@@ -64,6 +64,14 @@ class Envelope:
         return text.encode("ascii")
 
 
+def loss_fields(
+    reason: str, events: int, size: int, total: int = 0, owner: tuple[int, int] | None = None
+) -> dict[str, object]:
+    """The members of a ``python_events_dropped``."""
+    of = None if owner is None else {"pid": owner[0], "start": owner[1]}
+    return {"dropped": events, "bytes": size, "reason": reason, "total": total or None, "of": of}
+
+
 def _uuid4() -> str:
     # The uuid module looks for libuuid and reads /etc: not in somebody else's start-up.
     raw = bytearray(_stdlib.urandom(16))

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeVar
 
-    from .drain._outside import Notices
     from .ring import Ring
+    from .ring._recovery import Notices
     from .spool import Spool
 
     T = TypeVar("T")
@@ -47,8 +47,8 @@ class Recorder:
     """One per process. No method raises an error of ours.
 
     ``preamble()`` gives the lines every process begins with. ``notice(text)`` is told once of each kind of trouble.
-    ``notices(reason, events, bytes)`` gives lines that tell readers of losses; it is asked before each batch that
-    follows one, and with no loss when the guard has caught something new. ``on_new_process()`` is called in a forked
+    ``notices`` gives lines that tell readers of losses; it is asked before the batch that follows one, and with no loss
+    when the guard has caught something new. ``on_new_process()`` is called in a forked
     child before anything else of ours happens there. ``completion`` completes what is marked in the ring. ``thread``: a
     drain thread may be started.
     """
@@ -134,6 +134,13 @@ class Recorder:
                 self._enter(self._drop, "error", line)
             _guard.swallow("recorder.emit", exc)
         return done
+
+    def failed(self, place: str, exc: Exception) -> None:
+        """An event could not be made: count it as lost, and the error. Raises what is the host's again."""
+        try:
+            _guard.swallow(place, exc)
+        finally:
+            self._enter(self._drop, "error", None)
 
     def _nested(self, line: bytes) -> bool:
         ring = self._drain.ring

@@ -7,7 +7,7 @@ import os
 import sys
 
 from . import _clock, _guard, _stdlib
-from ._envelope import Envelope
+from ._envelope import Envelope, loss_fields
 from ._notice import Notice
 from ._version import __version__
 from .digests import Digests
@@ -174,10 +174,13 @@ class Sensor:
         try:
             if not _word[0]:  # forked in C: the event is the child's
                 self.recorder.check_process()
-            if self._encoder is not None:
-                self.recorder.emit(self._encoder.line(event, span))
+            if self._encoder is None:
+                return
+            line = self._encoder.line(event, span)
         except Exception as exc:
-            _guard.swallow("record", exc)
+            self.recorder.failed("record", exc)
+            return
+        self.recorder.emit(line)
 
     def note(self, name: str, fields: dict[str, object], span: Span | None = None) -> None:
         """Record an event of plain values, without msgspec. Never raises an error of ours."""
@@ -186,9 +189,11 @@ class Sensor:
                 self.recorder.check_process()
             kind = "sensor_lifecycle" if name.startswith("sensor_") else "event"
             line = self.envelope.line(name, kind, fields, None if span is None else _members(span))
-            self.recorder.emit(self.completion.marked(name, line))
+            line = self.completion.marked(name, line)
         except Exception as exc:
-            _guard.swallow("note", exc)
+            self.recorder.failed("note", exc)
+            return
+        self.recorder.emit(line)
 
     def arguments(self, words: Sequence[str]) -> list[str]:
         """A command line, cut and redacted: the program alone where that fails."""
@@ -214,7 +219,10 @@ class Sensor:
         counts = self.recorder.counts()
         fields: dict[str, object] = {
             "events": counts.events + 1,
+            "emitted": counts.events + 1 + counts.dropped,
+            "written": counts.written,
             "dropped": counts.dropped,
+            "lost": counts.lost or None,
             "bytes": counts.bytes,
             "errors": _guard.caught,
             "duration_ms": (_stdlib.monotonic_ns() - self._started) // 1000 / 1000,
@@ -315,12 +323,14 @@ class Sensor:
             each["lines"] = [self.clean(line) if may_hold_secrets(line) else line for line in each["lines"]]
         return found or None
 
-    def _losses(self, reason: str, dropped: int, size: int) -> list[bytes]:
-        """Lines that tell of losses and of new failures of ours; the drain appends them to its batch."""
+    def _losses(
+        self, reason: str, events: int, size: int, *, total: int = 0, owner: tuple[int, int] | None = None
+    ) -> list[bytes]:
+        """Lines that tell of losses or, where there are none, of new failures of ours; the drain appends them."""
+        if events:
+            fields = loss_fields(reason, events, size, total, owner)
+            return [self.envelope.line("python_events_dropped", "event", fields)]
         lines = []
-        if dropped:
-            fields: dict[str, object] = {"dropped": dropped, "bytes": size, "reason": reason}
-            lines.append(self.envelope.line("python_events_dropped", "event", fields))
         for key, count in list(_guard.places.items()):
             new = count - self._told.get(key, 0)
             if new > 0:

@@ -213,7 +213,7 @@ class Spool:
     def recover(self, limit: int | None = None, notices: Notices | None = None) -> Recovered:
         """Write what killed processes left in their rings into segments, each event once: see ``ring._recovery``.
 
-        At most ``limit`` rings. ``notices(reason, events, bytes)`` gives lines that tell of what they had lost.
+        At most ``limit`` rings. ``notices`` gives lines that tell of what they had lost.
         OSError, SpoolError.
         """
         try:

@@ -278,6 +278,11 @@ class Index:
         if start is not None:
             start.end = at
 
+    def component(self, pid: object, start: object) -> str | None:
+        """Of the program with this pid and start tick, the latest if there were several."""
+        program = self._by_key.get((pid, start)) if isinstance(pid, int) and isinstance(start, int) else None
+        return None if program is None else program.component
+
     def _startup(self, event: dict[str, Any], program: Program, _: int) -> None:
         tick, ancestors = event.get("start"), event.get("ancestors")
         program.start = tick if isinstance(tick, int) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 
 from .. import _clock
 from ..reader import Snapshot, member
@@ -11,14 +12,18 @@ from ..ring import owner_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from ..config import Settings
     from ..reader import StoredEvent
+    from ..ring import RingContents
     from ..spool import Spool
     from ._findings import Findings
 
-RECENT = 10  # processes that are looked at one by one
+    Live = dict[int, RingContents]  # rings of running processes
+
+RECENT = 10  # processes that are looked at one by one, beside those that run
 _LEAST_FREE = 64 << 20  # bytes; a few rings and a segment
 
 # Events that tell of the sensor itself; the others, most of a spool, are not even decoded.
@@ -45,8 +50,8 @@ def examine(findings: Findings, settings: Settings, spool: Spool | None) -> None
     if not _directory(findings, facts, spool.path):
         return
     snapshot = Snapshot(spool)
-    _contents(findings, facts, snapshot, settings)
-    findings.facts["processes"] = [row.as_json(findings) for row in _processes(snapshot)]
+    live = _contents(findings, facts, snapshot, settings)
+    findings.facts["processes"] = [row.as_json(findings, live) for row in _processes(snapshot, live)]
     facts["unreadable"] = snapshot.problems.sentences()
     for sentence in facts["unreadable"]:
         findings.note(sentence)
@@ -95,15 +100,16 @@ def _directory(findings: Findings, facts: dict[str, Any], path: str) -> bool:
     return usable
 
 
-def _contents(findings: Findings, facts: dict[str, Any], snapshot: Snapshot, settings: Settings) -> None:
+def _contents(findings: Findings, facts: dict[str, Any], snapshot: Snapshot, settings: Settings) -> Live:
+    """Segments and rings, in sum."""
+    live: Live = {}
     segments = [segment for group in snapshot.segments.values() for segment in group]
     rings = []
     for ring in snapshot.rings.values():
         state = owner_state(ring)
         rings.append({"pid": ring.pid, "owner": state, "events": len(ring.records), "lost": ring.lost})
-        if ring.lost and state == "alive":
-            remedy = "raise BLUEROCK_RING_BYTES, or look at the disk of the spool"
-            findings.problem(f"process {ring.pid} has lost {ring.lost} events so far", remedy)
+        if state == "alive":
+            live[ring.pid] = ring
     total = sum(segment.size for segment in segments)
     facts.update(segments=len(segments), segment_bytes=total, retention_bytes=settings.spool_bytes, rings=rings)
     waiting = [row for row in rings if row["owner"] == "dead"]
@@ -111,6 +117,7 @@ def _contents(findings: Findings, facts: dict[str, Any], snapshot: Snapshot, set
         findings.note(
             f"{len(waiting)} rings of ended processes wait; `bluerock-hooks recover` moves them into segments"
         )
+    return live
 
 
 class _ProcessRow:
@@ -122,9 +129,9 @@ class _ProcessRow:
         self.startup: dict[str, Any] = {}
         self.shutdown: dict[str, Any] | None = None
         self.hooks: list[dict[str, Any]] = []
-        self.dropped = 0
-        self.reasons: set[str] = set()
+        self.lost: Counter[str] = Counter()
         self.failures: list[str] = []
+        self.told_errors = 0
 
     def take(self, stored: StoredEvent) -> None:
         """Add one of its events."""
@@ -136,11 +143,10 @@ class _ProcessRow:
         elif stored.name == "sensor_hooks":
             self.hooks.append(event)
         elif stored.name == "python_events_dropped" and isinstance(event.get("dropped"), int):
-            if event.get("reason") != "retention":  # what was kept long enough is not lost
-                self.dropped += event["dropped"]
-                self.reasons.add(str(event.get("reason") or "unknown"))
+            self.lost[str(event.get("reason") or "unknown")] += event["dropped"]
         elif stored.name == "python_internal_exception":
             self.failures.append(f"{event.get('place')}: {event.get('message')} ({event.get('count')} times)")
+            self.told_errors += event["count"] if isinstance(event.get("count"), int) else 1
 
     @property
     def state(self) -> str:
@@ -150,8 +156,27 @@ class _ProcessRow:
             return "ended"
         return "running" if start and _clock.process_ticks(self.pid)[1] == start else "killed"
 
-    def as_json(self, findings: Findings) -> dict[str, Any]:
+    def accounts(self, live: Live) -> dict[str, Any]:
+        """What became of its events: of a running process from its ring, of one that ended from what it said last.
+
+        Of one that was killed only what it had told.
+        """
+        ring = live.get(self.pid)
+        if ring is not None and self.shutdown is None and self.startup.get("start") in (None, ring.start):
+            lost, waiting = ring.lost_by, len(ring.records)
+            emitted = ring.written + waiting + sum(lost.values())
+            known: dict[str, Any] = {"emitted": emitted, "written": ring.written, "waiting": waiting}
+            known["errors"] = ring.errors
+        else:
+            end = self.shutdown or {}
+            lost = {reason: count for reason, count in self.lost.items() if reason != "retention"}
+            known = {"emitted": end.get("emitted"), "written": end.get("events"), "waiting": None}
+            known["errors"] = end.get("errors") or self.told_errors
+        return {**known, "dropped": sum(lost.values()), "dropped_by": dict(lost)}
+
+    def as_json(self, findings: Findings, live: Live) -> dict[str, Any]:
         """The row; what is wrong with it becomes a problem."""
+        accounts = self.accounts(live)
         outcomes = [row for event in self.hooks for row in event.get("hooks") or () if isinstance(row, dict)]
         missed = [row for row in outcomes if row.get("outcome") != "applied"]
         for row in missed:
@@ -163,8 +188,8 @@ class _ProcessRow:
         if protocol and not any(row.get("required") is True and row not in missed for row in protocol):
             what = f"process {self.pid}: MCP was imported and no hook that sees its messages applied"
             findings.problem(what, f"{self._sdk() or 'this SDK'} may be too new or too old: report it with its version")
-        if self.dropped:
-            what = f"process {self.pid} lost {self.dropped} events ({', '.join(sorted(self.reasons))})"
+        if accounts["dropped"]:
+            what = f"process {self.pid} lost {accounts['dropped']} events ({', '.join(sorted(accounts['dropped_by']))})"
             findings.problem(what, "raise BLUEROCK_RING_BYTES, or look at the disk of the spool")
         for sentence in self.failures:
             findings.problem(
@@ -181,27 +206,37 @@ class _ProcessRow:
             "hooks_applied": len(outcomes) - len(missed),
             "hooks": len(outcomes),
             "missed": [{name: row.get(name) for name in ("target", "outcome", "required", "detail")} for row in missed],
-            "dropped": self.dropped,
-            "errors": (self.shutdown or {}).get("errors") or len(self.failures),
+            **accounts,
         }
 
     def _sdk(self) -> str:
         return ", ".join(sorted({f"MCP SDK {event['sdk']}" for event in self.hooks if event.get("sdk")}))
 
 
-def _processes(snapshot: Snapshot) -> list[_ProcessRow]:
-    """The latest processes, oldest first."""
+def _processes(snapshot: Snapshot, live: Live) -> list[_ProcessRow]:
+    """The latest processes and all that run, oldest first."""
     rows: dict[object, _ProcessRow] = {}
     for stored in snapshot.events(containing=_OWN):
+        owner = stored.event.get("of")  # whose losses a recovery tells
+        if isinstance(owner, dict):
+            for each in rows.values():
+                if each.startup.get("start") == owner.get("start") and each.pid == owner.get("pid"):
+                    each.take(stored)
+            continue
         component = member(stored.event, "meta", "component_id")
         row = rows.get(component)
         if row is None:
             row = rows[component] = _ProcessRow(stored)
         row.take(stored)
-        if len(rows) > 4 * RECENT:  # of those that ended long ago only the latest matter
-            for old in sorted(rows, key=lambda key: rows[key].since)[: -2 * RECENT]:
-                del rows[old]
-    return sorted(rows.values(), key=lambda row: row.since)[-RECENT:]
+        if len(rows) > 4 * RECENT + len(live):  # of those that ended long ago only the latest matter
+            kept = _recent(rows.values(), 2 * RECENT, live)
+            rows = {key: each for key, each in rows.items() if each in kept}
+    return _recent(rows.values(), RECENT, live)
+
+
+def _recent(rows: Iterable[_ProcessRow], count: int, live: Live) -> list[_ProcessRow]:
+    ordered = sorted(rows, key=lambda row: row.since)
+    return [row for row in ordered[:-count] if row.pid in live] + ordered[-count:]
 
 
 def size_text(size: int) -> str:

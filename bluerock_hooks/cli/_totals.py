@@ -1,4 +1,4 @@
-"""Sums over requests: how many, how they ended, how long they took, what they touched; and the sensors' accounts."""
+"""Sums over requests: how many, how they ended, how long they took, what they touched."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections import Counter
 
 from ..reader import member
+from ._accounts import Accounts
 from ._calls import Call, component_of
 from ._index import Index
 from ._touches import Touches
@@ -83,47 +84,6 @@ class Total:
         }
 
 
-class Accounts:
-    """What sensors say of themselves, and what of it is here."""
-
-    def __init__(self) -> None:
-        self.written = 0
-        self.bytes = 0
-        self.dropped: Counter[str] = Counter()
-        self.swallowed = 0
-        self._highest: dict[str, int] = {}
-
-    def add(self, stored: StoredEvent) -> None:
-        """Count an event."""
-        self.written += 1
-        self.bytes += len(stored.line) + 1
-        event, name = stored.event, stored.name
-        component, number = component_of(event), member(event, "meta", "source_event_id")
-        known = self._highest.setdefault(component, 0)
-        if isinstance(number, int) and number > known:
-            self._highest[component] = number
-        if name == "python_events_dropped" and isinstance(event.get("dropped"), int):
-            self.dropped[str(event.get("reason") or "unknown")] += event["dropped"]
-        elif name == "python_internal_exception" and isinstance(event.get("count"), int):
-            self.swallowed += event["count"]
-
-    def as_json(self, index: Index, *, whole: bool) -> dict[str, Any]:
-        """``emitted`` counts every event that was made; what is ``missing`` was dropped or has been deleted, and is
-        known where the ``whole`` spool was read.
-        """
-        emitted = sum(self._highest.values())
-        return {
-            "programs": len(self._highest),
-            "without_end": sum(not index.programs[component].ended for component in self._highest),
-            "emitted": emitted,
-            "written": self.written,
-            "bytes": self.bytes,
-            "missing": max(0, emitted - self.written) if whole else 0,
-            "dropped": dict(self.dropped.most_common()),
-            "swallowed": self.swallowed,
-        }
-
-
 class Totals:
     """``take`` every event after the index has, then ``sums``."""
 
@@ -135,7 +95,7 @@ class Totals:
 
     def take(self, stored: StoredEvent) -> None:
         """Count an event."""
-        self.accounts.add(stored)
+        self.accounts.add(stored, self.index)
         event = stored.event
         span = member(event, "context", "mcp", "span_id")
         call = self.index.calls.get(span) if isinstance(span, str) else None

@@ -113,12 +113,21 @@ def _process_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
         argv = shlex.join(map(str, row["argv"])) if isinstance(row["argv"], list) else "?"
         yield f"process       {row['pid']} {row['state']}, since {row['since'][:19]}Z: {argv[:160]}"
         if row["hooks"]:
-            applied = f"{row['hooks_applied']} of {row['hooks']} hooks applied"
-            losses = f"{row['dropped']} events lost, {row['errors']} errors of ours"
-            yield f"              {row['sdk'] or 'unknown SDK'}: {applied}, {losses}"
+            yield f"              {row['sdk'] or 'unknown SDK'}: {row['hooks_applied']} of {row['hooks']} hooks applied"
+        yield f"              {_accounts_text(row)}"
         for miss in row["missed"]:
             needed = " (required)" if miss["required"] else ""
             yield f"              {miss['outcome']}: {miss['target']}{needed}"
+
+
+def _accounts_text(row: dict[str, Any]) -> str:
+    emitted, written, waiting = row["emitted"], row["written"], row["waiting"]
+    known = [f"{emitted} events", f"{written} written"] if emitted is not None else ["it left no account of its events"]
+    if waiting is not None:
+        known.append(f"{waiting} in the ring")
+    reasons = ", ".join(f"{count} {reason}" for reason, count in row["dropped_by"].items())
+    known += [f"{row['dropped']} lost" + (f" ({reasons})" if reasons else ""), f"{row['errors']} errors of ours"]
+    return ", ".join(known)
 
 
 def _settings_lines(settings: config.Settings) -> Iterator[str]:

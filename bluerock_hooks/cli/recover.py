@@ -6,7 +6,7 @@ import argparse
 import json
 import time
 
-from .._envelope import Envelope
+from .._envelope import Envelope, loss_fields
 from ..errors import SpoolError
 from ._selection import add_spool, open_spool
 
@@ -44,8 +44,10 @@ def main(args: list[str], prog: str) -> int:
 def _recover(spool: Spool) -> Recovered:
     envelope = Envelope()
 
-    def notices(reason: str, events: int, size: int) -> list[bytes]:
-        fields: dict[str, object] = {"dropped": events, "bytes": size, "reason": reason}
+    def notices(
+        reason: str, events: int, size: int, *, total: int = 0, owner: tuple[int, int] | None = None
+    ) -> list[bytes]:
+        fields = loss_fields(reason, events, size, total, owner)
         return [envelope.line("python_events_dropped", "event", fields)]
 
     until = time.monotonic() + _PATIENCE

@@ -35,6 +35,7 @@ def main(args: list[str], prog: str) -> int:
     totals = Totals()
     for stored in totals.index.read(snapshot, selection, ()):
         totals.take(stored)
+    totals.accounts.add_rings(snapshot.rings.values(), totals.index)
     tools, servers = totals.sums(selection)
     accounts = totals.accounts.as_json(totals.index, whole=not selection.since)
     if options.json:
@@ -111,6 +112,7 @@ def _accounts(canvas: Canvas, accounts: dict[str, Any]) -> None:
         ("written", accounts["written"], size_text(accounts["bytes"]), ""),
         ("missing", accounts["missing"], "", "bad"),
         ("dropped", sum(accounts["dropped"].values()), dropped, "bad"),
+        ("unaccounted", accounts["unaccounted"], "", "bad"),
         ("swallowed", accounts["swallowed"], "", "bad"),
     )
     for label, count, said, style in rows:

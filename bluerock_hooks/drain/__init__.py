@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..ring._directory import Directory
+    from ._outside import Told
 
 __all__ = ["Batch", "Completion", "Counts", "Drain", "DrainThread", "Outside"]
 
@@ -86,6 +87,7 @@ class Drain:
             return None
         ring.start_with(self.losses.own, self.losses.reported)
         self.ring = ring
+        self._account()
         ring.words[_layout.W_SERVING] = self._serving
         if not self._introduced:
             self._introduced = True
@@ -133,10 +135,11 @@ class Drain:
             return False
         self.rotated = self.rotated or number != ring.segment
         ring.segment, ring.segment_bytes = number, size
-        self.totals.written += 1
-        self.totals.written_bytes += len(complete[0])
+        self.totals.written += 1 + len(notices)
+        self.totals.written_bytes += sum(map(len, complete + notices))
         self._completion.forget()
         self.losses.settle(told)
+        self.outside.told()
         return True
 
     def reason(self, line: bytes) -> str:
@@ -152,7 +155,11 @@ class Drain:
         self.totals.dropped_bytes += size
         self.losses.add(reason, 1, size)
         if self.ring is not None:
-            self.ring.lose(1, size)
+            self.ring.lose(reason, size)
+
+    def _account(self) -> None:
+        if self.ring is not None:
+            self.ring.account(self.totals.written, self.losses.counts, self.losses.untold())
 
     def _let_go(self) -> None:
         ring, self.ring = self.ring, None
@@ -190,15 +197,15 @@ class Drain:
             with self.lock:
                 if self.ring is not ring:
                     return 0  # the same: the ring is the parent's
-                self._publish(ring, batch, segment, told)
+                self._publish(ring, batch, segment, lines, told)
             return len(batch.lines)
 
-    def _publish(self, ring: Ring, batch: Batch, segment: tuple[int, int], told: dict[str, tuple[int, int]]) -> None:
-        """The batch is in the segment: say so, and keep the accounts. Wants the lock."""
+    def _publish(self, ring: Ring, batch: Batch, segment: tuple[int, int], lines: list[bytes], told: Told) -> None:
+        """The batch's ``lines`` are in the segment: say so, and keep the accounts. Wants the lock."""
         totals, losses = self.totals.copy(), self.losses.copy()
         losses.settle(told)
-        totals.written += len(batch.lines)
-        totals.written_bytes += sum(map(len, batch.lines))
+        totals.written += len(lines)
+        totals.written_bytes += sum(map(len, lines))
         rotated = self.rotated or segment[0] != ring.segment
         generation = ring.prepare(*batch.ends, *segment, losses.reported)
         # No call from here on: an exception of the host between two of these would have the batch written twice.
@@ -209,6 +216,8 @@ class Drain:
         self.rotated = rotated
         self.not_before = 0.0
         self._completion.forget()
+        self.outside.told()
+        self._account()
         if batch.damaged_bytes:
             self.drop("damage", batch.damaged_bytes)
 
@@ -273,6 +282,7 @@ class Drain:
         if swept.files:
             with self.lock:
                 self.losses.add("retention", swept.events, swept.bytes)
+                self._account()
 
     def flush(self) -> None:
         """Write batches until there is nothing left, a few at most: a thread of the host may never cease to emit."""
@@ -305,6 +315,7 @@ class Drain:
         with self.lock:  # enough: progress is published under it, and who holds the other may be waiting for the disk
             counts = self.totals.copy()
             counts.events, counts.bytes = counts.written, counts.written_bytes
+            counts.lost = dict(self.losses.counts)
             ring = self.ring
             if ring is not None and ring.state == _layout.MAPPED:
                 waiting = Batch(ring, ring.main.tail, ring.nested.tail)
@@ -316,6 +327,7 @@ class Drain:
         """In a forked child: the ring is the parent's. A call that goes on in the child finds nothing any more."""
         self._let_go()
         self._completion.forget()
+        self.outside.told()
 
 
 def _refuse(_line: bytes) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ..ring import REASONS
+
 
 class Counts:
     """What a recorder did in this process so far."""
 
-    __slots__ = ("bytes", "dropped", "dropped_bytes", "events", "written", "written_bytes")
+    __slots__ = ("bytes", "dropped", "dropped_bytes", "events", "lost", "written", "written_bytes")
 
     def __init__(self) -> None:
         self.events = 0
@@ -17,6 +19,8 @@ class Counts:
         self.written = 0
         """Events that reached a segment."""
         self.written_bytes = 0
+        self.lost: dict[str, int] = {}
+        """Events by reason: the dropped ones, and those of any process that this one deleted (``retention``)."""
 
     def copy(self) -> Counts:
         """As it is now."""
@@ -27,14 +31,16 @@ class Counts:
 
 
 class Losses:
-    """What was lost and no line tells of yet, by reason."""
+    """What was lost, and what of it no line tells of yet, by reason.
 
-    __slots__ = ("own", "pending", "reported")
+    Events of this process have one of ``REASONS``: a recovery must be able to tell of them.
+    """
 
-    # Events of this process: a recovery must be able to tell of them.
-    OWN = ("damage", "error", "oversize", "ring_full", "spool")
+    __slots__ = ("counts", "own", "pending", "reported")
 
     def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        """Events, told or not."""
         self.pending: dict[str, tuple[int, int]] = {}
         self.own = (0, 0)
         """Events and bytes this process lost, told or not."""
@@ -44,7 +50,8 @@ class Losses:
         """Count a loss. Wants the recorder's lock."""
         before = self.pending.get(reason, (0, 0))
         self.pending[reason] = before[0] + events, before[1] + size
-        if reason in self.OWN:
+        self.counts[reason] = self.counts.get(reason, 0) + events
+        if reason in REASONS:
             self.own = self.own[0] + events, self.own[1] + size
 
     def settle(self, told: dict[str, tuple[int, int]]) -> None:
@@ -53,11 +60,16 @@ class Losses:
             before = self.pending.pop(reason)
             if before[0] > events:
                 self.pending[reason] = before[0] - events, before[1] - size
-            if reason in self.OWN:
+            if reason in REASONS:
                 self.reported = self.reported[0] + events, self.reported[1] + size
+
+    def untold(self) -> dict[str, int]:
+        """Events that no line tells of yet."""
+        return {reason: events for reason, (events, _) in self.pending.items()}
 
     def copy(self) -> Losses:
         """As it is now."""
         losses = Losses()
-        losses.pending, losses.own, losses.reported = dict(self.pending), self.own, self.reported
+        losses.counts, losses.pending = dict(self.counts), dict(self.pending)
+        losses.own, losses.reported = self.own, self.reported
         return losses

@@ -98,11 +98,26 @@ class SensorShutdown(Event, kw_only=True):
 
     events: int
     """Events recorded, this one included."""
+    emitted: int | None = None
+    """Events that were to be recorded: ``events`` and ``dropped``."""
+    written: int | None = None
+    """Of ``events``, those that were in a segment when this one was made; the others were in the ring."""
     dropped: int
+    lost: dict[Known, int] | None = None
+    """The dropped ones by reason, and under ``retention`` events of any process that this one deleted as too old."""
     bytes: int
     errors: int
     """Exceptions of ours that the guard swallowed."""
     duration_ms: float
+
+
+class Owner(msgspec.Struct, omit_defaults=True):
+    """A process, named by pid and start tick."""
+
+    pid: int
+    """Of the process."""
+    start: int
+    """Its start tick since boot, as in its ``sensor_startup``."""
 
 
 class EventsDropped(Event, kw_only=True):
@@ -114,6 +129,10 @@ class EventsDropped(Event, kw_only=True):
     bytes: int
     reason: Known | None = None
     """``ring_full``, ``oversize``, ``spool``, ``error``, ``damage``, ``recovery`` or ``retention``."""
+    total: int | None = None
+    """How many this process lost for this reason since it began."""
+    of: Owner | None = None
+    """The killed process that had lost them, where its ring was recovered by this one."""
 
 
 class InternalException(Event, kw_only=True):

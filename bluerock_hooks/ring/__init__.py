@@ -16,12 +16,25 @@ from .. import _clock, _guard, _stdlib
 from . import _forkpage
 from . import _layout as at
 from ._directory import Directory, write_all
-from ._layout import INCOMPLETE
+from ._layout import INCOMPLETE, REASONS
 from ._names import RING
 from ._owner import boot_id, owner_state, pid_namespace
 from ._reading import RingContents, UnfinishedError, any_serving, read_ring
 
-__all__ = ["INCOMPLETE", "Ring", "RingContents", "UnfinishedError", "any_serving", "owner_state", "read_ring"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "INCOMPLETE",
+    "REASONS",
+    "Ring",
+    "RingContents",
+    "UnfinishedError",
+    "any_serving",
+    "owner_state",
+    "read_ring",
+]
 
 _GET_FLAGS, _SET_FLAGS, _NO_COPY = 0x80086601, 0x40086602, 0x00800000  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_NOCOW_FL
 _DONT_DUMP = 16  # MADV_DONTDUMP: events stay out of core files
@@ -136,10 +149,23 @@ class Ring:
         self.main.head, self.nested.head = head, nested_head
         self.segment, self.segment_bytes = segment, segment_bytes
 
-    def lose(self, events: int, size: int) -> None:
-        """Count lost events and their bytes where a recovery finds them."""
-        self.words[at.W_LOST] += events
-        self.words[at.W_LOST_BYTES] += size
+    def lose(self, reason: str, size: int) -> None:
+        """Count a lost event where a recovery finds it; ``reason`` is one of ``REASONS``."""
+        words = self.words
+        words[at.W_LOST] += 1
+        words[at.W_LOST_BYTES] += size
+        words[at.W_LOST_BY + at.REASONS.index(reason)] += 1
+        words[at.W_ERRORS] = _guard.caught
+
+    def account(self, written: int, lost: Mapping[str, int], untold: Mapping[str, int]) -> None:
+        """Let others see what became of this process's events so far; by reason, in all, and not told of yet."""
+        words = self.words
+        words[at.W_WRITTEN], words[at.W_ERRORS] = written, _guard.caught
+        words[at.W_RETAINED] = lost.get("retention", 0)
+        for index, reason in enumerate(at.REASONS):
+            count = lost.get(reason, 0)
+            words[at.W_LOST_BY + index] = count
+            words[at.W_TOLD_BY + index] = count - untold.get(reason, 0)
 
     def start_with(self, lost: tuple[int, int], reported: tuple[int, int]) -> None:
         """Take over the losses, events and bytes, that were counted before there was this ring."""

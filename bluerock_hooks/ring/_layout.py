@@ -12,6 +12,7 @@ One file a process, little endian, in 64-bit words::
       serving               the owner has started a process on behalf of a request
       identity seal         of version ... boot ns, none of which ever changes
       state   heartbeat   lost events   lost bytes   claimed ends (2)
+      accounts              events written, errors of ours, retained away; lost and told, by reason (see REASONS)
       GENERATION            the one word that publishes drain progress; slot in force = generation & 1
       slot 0, slot 1:       head   nested head   segment number   segment bytes   reported events   reported bytes
                             seal of these and the generation
@@ -59,6 +60,12 @@ W_LOCKED, W_SERVING, W_SEAL = 12, 13, 14
 W_STATE, W_HEARTBEAT, W_LOST, W_LOST_BYTES, W_CLAIMED, W_CLAIMED_NESTED, W_GENERATION = range(16, 23)
 W_SLOT = (32, 40)
 SLOT_WORDS = 6  # and the seal
+
+REASONS = ("damage", "error", "oversize", "ring_full", "spool")
+"""Why a process loses events."""
+W_WRITTEN, W_ERRORS, W_RETAINED = 48, 49, 50
+W_LOST_BY = 52  # a word for each of REASONS
+W_TOLD_BY = W_LOST_BY + len(REASONS)
 
 # States: records in the ring; every event written at once; taken by a recovery (no flipped bit makes that of another).
 MAPPED, WRITTEN, CLAIMED = 1, 2, int.from_bytes(b"claimed!", "little")

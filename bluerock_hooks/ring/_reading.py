@@ -39,23 +39,28 @@ class RingContents:
         "claimed",
         "damaged",
         "ends",
+        "errors",
         "generation",
         "heartbeat",
         "inode",
         "locked",
         "lost",
+        "lost_by",
         "lost_bytes",
         "mtime_ns",
         "path",
         "pid",
         "pidns",
         "records",
+        "retained",
         "segment_bytes",
         "segment_number",
         "serving",
         "start",
         "state",
         "stem",
+        "untold",
+        "written",
     )
 
     def __init__(self, path: str, words: memoryview, state: os.stat_result) -> None:
@@ -82,6 +87,14 @@ class RingContents:
         self.lost = max(0, words[at.W_LOST] - reported)
         """Lost events that no segment tells of."""
         self.lost_bytes = max(0, words[at.W_LOST_BYTES] - reported_bytes)
+        self.lost_by = _by_reason(words, at.W_LOST_BY)
+        """All events that the process lost so far, by reason."""
+        told = _by_reason(words, at.W_TOLD_BY)
+        untold = {reason: count - told.get(reason, 0) for reason, count in self.lost_by.items()}
+        self.untold = {reason: count for reason, count in untold.items() if count > 0}
+        """Those of ``lost`` by reason; killed while it told of some, the process may leave a sum that differs."""
+        self.written, self.errors, self.retained = words[at.W_WRITTEN], words[at.W_ERRORS], words[at.W_RETAINED]
+        """Events it wrote to segments, exceptions of ours that were swallowed, events that it deleted as too old."""
         self.ends = head, nested_head
         self.claimed = words[at.W_CLAIMED], words[at.W_CLAIMED_NESTED]
         self.records: list[bytes] = []
@@ -160,6 +173,10 @@ def any_serving(directory: Directory, ticks: Mapping[int, int]) -> bool:
             if ring.serving and ring.start == ticks[ring.pid] and ring.boot == boot_id():
                 return True
     return False
+
+
+def _by_reason(words: memoryview, first: int) -> dict[str, int]:
+    return {reason: words[first + index] for index, reason in enumerate(at.REASONS) if words[first + index]}
 
 
 def _header(fd: int, path: str) -> RingContents:

@@ -26,9 +26,19 @@ from ._reading import OtherVersionError, RingContents, UnfinishedError, read_rin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from typing import Protocol
 
-    Notices = Callable[[str, int, int], list[bytes]]
+    class Notices(Protocol):
+        """Gives the lines that tell of ``events`` lost for ``reason``.
+
+        ``total``: how many this process lost for it so far. ``owner``: pid and start tick of the dead process that had
+        lost them.
+        """
+
+        def __call__(
+            self, reason: str, events: int, size: int, *, total: int = 0, owner: tuple[int, int] | None = None
+        ) -> list[bytes]: ...
+
 
 LOCK = "recover.lock"
 CORRUPT = ".corrupt"
@@ -68,8 +78,7 @@ def recover_rings(
 ) -> Recovered:
     """Turn what dead processes left in ``rings`` into segments, at most ``limit`` of them.
 
-    ``notices(reason, events, bytes)`` gives lines that tell of what a dead process had lost. OSError where the lock
-    file cannot be made.
+    ``notices`` gives lines that tell of what a dead process had lost. OSError where the lock file cannot be made.
     """
     done = Recovered()
     lock = rings.open(LOCK, os.O_RDWR | os.O_CREAT)
@@ -117,10 +126,8 @@ def _recover_one(rings: Directory, segments: Directory, name: str, notices: Noti
             done.left += 1
             return
         lines = list(contents.records)
-        if contents.lost and notices is not None:
-            lines += notices("recovery", contents.lost, contents.lost_bytes)
-        if contents.damaged and notices is not None:
-            lines += notices("damage", 1, contents.damaged)
+        if notices is not None:
+            lines += _loss_lines(contents, notices)
         _settle(rings, segments, name, contents, lines)
     except OtherVersionError:
         done.left += 1
@@ -138,6 +145,22 @@ def _recover_one(rings: Directory, segments: Directory, name: str, notices: Noti
         done.lost += contents.lost
         done.lost_bytes += contents.lost_bytes
         done.damaged += contents.damaged
+
+
+def _loss_lines(contents: RingContents, notices: Notices) -> list[bytes]:
+    """What a dead process had counted as lost and not told, and what is damaged of its ring.
+
+    The bytes lost, known as one sum, go with the first reason.
+    """
+    owner = contents.pid, contents.start
+    lines = notices("damage", 1, contents.damaged, owner=owner) if contents.damaged else []
+    reasons, size = contents.untold, contents.lost_bytes
+    if sum(reasons.values()) != contents.lost:  # it was killed between two stores
+        reasons = {"recovery": contents.lost} if contents.lost else {}
+    for reason, events in reasons.items():
+        lines += notices(reason, events, size, owner=owner)
+        size = 0
+    return lines
 
 
 def _settle(rings: Directory, segments: Directory, name: str, contents: RingContents, lines: list[bytes]) -> None:

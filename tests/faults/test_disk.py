@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOSSES = """
-def losses(reason, events, size):
+def losses(reason, events, size, **_more):
     return [json.dumps({"i": "lost", "reason": reason, "events": events}).encode()] if events else []
 recorder._outside.notices = losses
 """

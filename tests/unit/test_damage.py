@@ -68,7 +68,7 @@ def test_a_record_that_is_damaged_costs_itself_alone(spool: Spool) -> None:
     (contents,) = spool.peek()
     assert contents.records == lines[:10] + lines[11:]
     assert contents.damaged == 32
-    done = spool.recover(notices=lambda reason, events, size: [b'{"i":"%s %d"}' % (reason.encode(), size)])
+    done = spool.recover(notices=lambda reason, events, size, **_more: [b'{"i":"%s %d"}' % (reason.encode(), size)])
     assert (done.events, done.damaged) == (29, 32)
     (segment,) = spool.segments()
     assert Path(segment.path).read_bytes().splitlines() == [*lines[:10], *lines[11:], b'{"i":"damage 32"}']

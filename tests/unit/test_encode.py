@@ -64,7 +64,9 @@ def _sample(info: msgspec.inspect.Type) -> Any:
     if isinstance(info, msgspec.inspect.ListType):
         return [_sample(info.item_type)]
     if isinstance(info, msgspec.inspect.DictType):
-        return {"params": {"key": SECRET}, "id": 1} if info else {}
+        if isinstance(info.value_type, msgspec.inspect.AnyType):
+            return {"params": {"key": SECRET}, "id": 1}
+        return {_sample(info.key_type): _sample(info.value_type)}
     if isinstance(info, msgspec.inspect.StructType):
         return secretive(info.cls)
     return {"IntType": 1, "FloatType": 1.0, "BoolType": True}[type(info).__name__]

@@ -31,7 +31,7 @@ def event(number: int, size: int = 0) -> bytes:
     return b'{"i":%d,"p":"%s"}' % (number, b"x" * size)
 
 
-def loss_line(reason: str, events: int, size: int) -> list[bytes]:
+def loss_line(reason: str, events: int, size: int, **_more: object) -> list[bytes]:
     return [json.dumps({"i": "lost", "reason": reason, "events": events, "bytes": size}).encode()] if events else []
 
 
@@ -361,7 +361,59 @@ def test_losses_that_were_not_told_survive_the_process(make: Maker, spool: Spool
     assert contents.lost == dropped
     store(contents.path, _layout.W_START, 1)
     assert spool.recover(notices=loss_line).events == 200 - dropped
-    assert told(spool) == {"recovery": dropped}
+    assert told(spool) == {"ring_full": dropped}
+
+
+@pytest.mark.swallows
+def test_what_a_disk_refuses_to_tell_is_made_once_and_told_when_it_can_be(
+    make: Maker, spool: Spool, disk: Disk
+) -> None:
+    """Each attempt would else take an event number, and a failure of ours would lose its only mention."""
+    made: list[tuple[str, int]] = []
+
+    def notices(reason: str, events: int, _size: int, **_more: object) -> list[bytes]:
+        made.append((reason, events))
+        return [json.dumps([reason, events]).encode()]
+
+    recorder = make(ring_bytes=4096, notices=notices, notice=lambda text: None)
+    recorder.open()
+    recorder.emit(b"x" * 6000)
+    try:
+        raise ValueError("ours")
+    except ValueError as exc:
+        _guard.swallow("test", exc)
+    disk.full = True
+    for _ in range(3):
+        recorder._drain.not_before = 0
+        assert recorder.drain() == 0
+    recorder.emit(b"x" * 6000)
+    assert made == [("oversize", 1), ("", 0)]
+    disk.full = False
+    recorder._drain.not_before = 0
+    recorder.drain()
+    recorder.close()
+    assert made == [("oversize", 1), ("", 0), ("oversize", 1)]
+    assert [tuple(json.loads(line)) for line in lines_of(spool)] == made
+
+
+@pytest.mark.swallows
+def test_others_see_the_accounts_of_a_process_that_runs(make: Maker, spool: Spool) -> None:
+    recorder = make(ring_bytes=4096)
+    for number in range(20):
+        recorder.emit(event(number))
+    recorder.emit(b"x" * 6000)
+    recorder.drain()
+    recorder.emit(event(20))
+    recorder.emit(b"x" * 6000)
+    try:
+        raise ValueError("ours")
+    except ValueError as exc:
+        recorder.failed("test", exc)
+    (ring,) = spool.peek()
+    assert (ring.written, len(ring.records), ring.lost_by) == (21, 1, {"error": 1, "oversize": 2})
+    assert (ring.untold, ring.lost, ring.errors) == ({"error": 1, "oversize": 1}, 2, _guard.caught)
+    assert recorder.counts().lost == ring.lost_by
+    recorder.close()
 
 
 def test_without_a_spool_everything_is_dropped_and_told_when_there_is_one(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _storage import STEM, bury, files_under, lines_of, new_ring, new_spool, numbers, store
@@ -222,10 +223,27 @@ def test_rings_of_the_living_are_left_alone(spool: Spool) -> None:
 
 def test_losses_the_dead_had_counted_are_told(spool: Spool) -> None:
     ring = left_behind(spool, 1)
-    ring.lose(7, 700)
-    done = spool.recover(notices=lambda reason, events, size: [b'{"i":"%s %d %d"}' % (reason.encode(), events, size)])
-    assert (done.lost, done.lost_bytes) == (7, 700)
-    assert numbers(lines_of(spool)) == [0, "recovery 7 700"]
+    for reason in ("ring_full", "oversize", "ring_full"):
+        ring.lose(reason, 100)
+
+    def notice(reason: str, events: int, size: int, *, total: int = 0, owner: tuple[int, int] | None = None) -> Any:
+        return [json.dumps({"i": [reason, events, size, owner]}).encode()]
+
+    done = spool.recover(notices=notice)
+    assert (done.lost, done.lost_bytes) == (3, 300)
+    owner = [os.getpid(), 1]
+    assert numbers(lines_of(spool)) == [0, ["oversize", 1, 300, owner], ["ring_full", 2, 0, owner]]
+
+
+def test_losses_of_one_who_was_killed_while_it_told_of_them_are_told_as_a_sum(spool: Spool) -> None:
+    """The sum is published with the batch, by reason they follow a few stores later."""
+    ring = left_behind(spool, 1)
+    for _ in range(5):
+        ring.lose("spool", 10)
+    ring.commit(ring.main.head, 0, 0, 0, (2, 20))
+    found = []
+    spool.recover(notices=lambda *loss, **_more: found.append(loss) or [])
+    assert found == [("recovery", 3, 30)]
 
 
 def test_at_most_limit_rings_are_recovered(spool: Spool) -> None:

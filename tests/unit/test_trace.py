@@ -610,5 +610,29 @@ def test_the_accounts_of_sensors() -> None:
         "written": 4,
         "missing": 8,
         "dropped": {"ring_full": 3},
+        "unaccounted": 5,
         "swallowed": 2,
     }
+
+
+def test_losses_are_put_to_the_account_of_whoever_had_them() -> None:
+    """What was lost last has a number that no line shows; what told of a loss may itself be gone."""
+    lines = [
+        line(1, "sensor_startup", component="dead", start=7, pid=5),
+        line(2, "python_events_dropped", component="dead", dropped=2, bytes=9, reason="ring_full", total=6),
+        line(1, "sensor_startup", component="other"),
+        line(
+            2, "python_events_dropped", component="other", dropped=4, bytes=9, reason="spool", of={"pid": 5, "start": 7}
+        ),
+        line(
+            3, "python_events_dropped", component="other", dropped=9, bytes=9, reason="spool", of={"pid": 6, "start": 7}
+        ),
+        line(4, "python_events_dropped", component="other", dropped=20, bytes=9, reason="retention", total=30),
+        line(50, "sensor_shutdown", component="other", lost={"retention": 40, "oversize": 5}, errors=3),
+    ]
+    totals = totals_of(lines)
+    accounts = totals.accounts.as_json(totals.index, whole=True)
+    assert accounts["dropped"] == {"retention": 40, "spool": 13, "ring_full": 6, "oversize": 5}
+    assert accounts["emitted"] == (2 + 6 + 4) + 9 + 50
+    assert (accounts["written"], accounts["missing"]) == (7, 64)
+    assert (accounts["unaccounted"], accounts["swallowed"], accounts["programs"]) == (0, 3, 2)
