@@ -1,9 +1,10 @@
 """Records ``events.ndjson``, the sample that ``bluerock-hooks stack up --demo`` loads, by running ``examples/``.
 
-Two environments with an SDK of each generation; in the first, one file of a distribution is changed after the
-installation. The toolbox runs in both, the example server over stdio and over HTTP, with one request that is refused.
-What is kept is what was recorded, but of each distribution's unremarkable imports only one a process, and with paths
-of this machine replaced.
+Two environments with an SDK of each generation. The toolbox runs in both, the example server over stdio and over HTTP,
+with one request that is refused. In the first environment things are wrong that the dashboards show: a source file was
+replaced after its bytecode was made, a module has a name of the standard library, a distribution comes from a
+directory. What is kept is what was recorded, but of each distribution's unremarkable imports only one a process, and
+with paths of this machine replaced.
 
 Usage: ``python deploy/grafana-loki/demo/record.py`` in the development environment; needs uv and the registry.
 """
@@ -25,8 +26,17 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 EVENTS = HERE / "events.ndjson"
+UV = str(Path(sys.prefix, "bin", "uv"))
 SDKS = ("mcp==2.3.0", "mcp==1.30.0")
-TAMPERED = "idna/core.py"
+SWAPPED = "idna/core.py"
+PROJECT = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "tides"
+version = "1.0"
+"""
 
 
 def main() -> None:
@@ -35,27 +45,46 @@ def main() -> None:
         directory = Path(name)
         shutil.copytree(ROOT / "examples", directory / "example", ignore=shutil.ignore_patterns("__pycache__"))
         venvs = [venv(directory / f"venv{number}", sdk) for number, sdk in enumerate(SDKS, 1)]
-        with (site(venvs[0]) / TAMPERED).open("a") as file:
-            file.write("\n# changed after the installation\n")
+        swap(next(venvs[0].parent.parent.glob(f"lib/python*/site-packages/{SWAPPED}")), venvs[0])
         for python in venvs:
             run(directory, python, "toolbox.py")
         run(directory, venvs[0], "client.py")
+        odd_ones(directory, venvs[0])
         over_http(directory, venvs[1])
         EVENTS.write_text("".join(f"{line}\n" for line in kept(directory)))
 
 
 def venv(directory: Path, *packages: str) -> Path:
     """The interpreter of a new environment with the packages and this one."""
-    uv = str(Path(sys.prefix, "bin", "uv"))
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(directory)], check=True)
+    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, str(directory)], check=True)
     python = directory / "bin" / "python"
-    install = [uv, "pip", "install", "--quiet", "--link-mode=copy", "--python", str(python)]
-    subprocess.run([*install, str(ROOT), *packages], check=True)
+    install(python, str(ROOT), *packages)
     return python
 
 
-def site(python: Path) -> Path:
-    return next(python.parent.parent.glob("lib/python*/site-packages"))
+def install(python: Path, *packages: str) -> None:
+    command = [UV, "pip", "install", "--quiet", "--link-mode=copy", "--python", str(python), *packages]
+    subprocess.run(command, check=True)
+
+
+def swap(source: Path, python: Path) -> None:
+    """Change a source file; its bytecode, which Python was told not to check, still runs."""
+    unchecked = "py_compile.PycInvalidationMode.UNCHECKED_HASH"
+    code = f"import py_compile; py_compile.compile({str(source)!r}, invalidation_mode={unchecked})"
+    subprocess.run([str(python), "-c", code], check=True)
+    with source.open("a") as file:
+        file.write("\n# changed after the installation\n")
+
+
+def odd_ones(directory: Path, python: Path) -> None:
+    """A distribution from a directory, and a module that hides one of the standard library."""
+    project = directory / "tides"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(PROJECT)
+    (project / "tides.py").write_text("high = 12\n")
+    install(python, str(project))
+    (directory / "example" / "colorsys.py").write_text("red = 1\n")
+    run(directory, python, "-c", "import colorsys, tides")
 
 
 def environment(directory: Path) -> dict[str, str]:
@@ -87,22 +116,22 @@ def over_http(directory: Path, python: Path) -> None:
 
 def kept(directory: Path) -> list[str]:
     """The lines of the sample, oldest first."""
-    spool = directory / "spool"
-    recover = [sys.executable, "-m", "bluerock_hooks", "recover", "--spool", str(spool)]
-    subprocess.run(recover, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    lines = [line for segment in spool.glob("python-*.ndjson") for line in segment.read_text().splitlines()]
     seen = set()
     chosen = []
-    for line in sorted(lines):  # a line begins with its time
-        stored = json.loads(line)
-        event = stored["event"]
-        if unremarkable(event):
-            owner = (event["meta"]["component_id"], event.get("pkg"))
-            if owner in seen:
-                continue
-            seen.add(owner)
-        chosen.append(elsewhere(line, directory))
+    for line in recorded(directory / "spool"):
+        event = json.loads(line)["event"]
+        owner = (event["meta"]["component_id"], event.get("pkg"))
+        if not unremarkable(event) or owner not in seen:
+            chosen.append(elsewhere(line, directory))
+        seen.add(owner)
     return chosen
+
+
+def recorded(spool: Path) -> list[str]:
+    """Every line, oldest first, since a line begins with its time."""
+    recover = [sys.executable, "-m", "bluerock_hooks", "recover", "--spool", str(spool)]
+    subprocess.run(recover, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return sorted(line for segment in spool.glob("python-*.ndjson") for line in segment.read_text().splitlines())
 
 
 def unremarkable(event: dict[str, Any]) -> bool:
