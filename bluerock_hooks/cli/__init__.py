@@ -30,6 +30,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("imports", "which code ran, by distribution, and is it what was installed"),
     ("doctor", "is the sensor active here, and if not, why"),
     ("recover", "move what killed processes left behind into the spool"),
+    ("stack", "run Grafana, Loki and a collector of this spool, with docker compose"),
     ("schema", "print the JSON Schema of all events"),
 )
 

@@ -140,7 +140,7 @@ def series(
 
 
 def counts(title: str, of: str, columns: str, value: str, *, top: int = 0, width: int = 12) -> Json:
-    """A table of how many lines there are by the labels in ``columns``; of the ``top`` ones, where there may be many."""
+    """A table of how many lines there are by the labels in ``columns``; of the ``top`` ones where there may be many."""
     expr = number(of, by=columns)
     return table(title, f"topk({top}, {expr})" if top else expr, columns, value, width=width)
 
