@@ -42,7 +42,8 @@ TALKED = "python_socket_connect|python_socket_send"
 FILES = "python_file_.+"
 
 CHANGED = (members("kind=element.type element=element.name replaces said=element.description source"), 'replaces!=""')
-LOADING = members("module=fullname path file pkg version record pyc shadows=shadows_stdlib digest=sha256")
+IMPORT = "module=fullname file pkg version record pyc shadows=shadows_stdlib digest=sha256"
+LOADING = members(f"{IMPORT} path")
 SOCKETS = members("address=host port path protocol count")
 PROCESSES = members("argv child=pid code=returncode signal failure=error cwd api")
 CODE = members("operation subject caller size")
@@ -194,7 +195,7 @@ def call() -> Json:
 def supply_chain() -> Json:
     """What was loaded, and is it what was installed."""
     packages = events("python_package", members("pkg=name version installer origin=direct_url.url"))
-    imports = events("python_import", LOADING)
+    imports = events("python_import", members(IMPORT))
     changed = events("python_mcp_server_add", *CHANGED)
     versions = number(packages, by="pkg version")
     before = number(packages, "7d", "pkg version", offset="$__range")
@@ -245,9 +246,9 @@ def supply_chain() -> Json:
 def activity() -> Json:
     """Processes, sockets, files and code."""
     spawned = events("python_process_spawn", TOOL, members("program=executable api failure=error"))
-    ended = events("python_process_exit", TOOL, PROCESSES)
+    ended = events("python_process_exit", TOOL, members("code=returncode signal"))
     talked = events(TALKED, TOOL, SOCKETS)
-    named = events("python_socket_resolve|python_socket_bind", TOOL, SOCKETS)
+    named = events("python_socket_resolve|python_socket_bind", TOOL, members("address=host port"))
     files = events(FILES, TOOL, members("path mode"))
     code = events("python_code_exec", TOOL, CODE)
     panels = [

@@ -1,13 +1,12 @@
-"""The npm packages, at fixed versions, and a node that runs them; kept in the cache of the peers."""
+"""The npm packages of the conformance suite, and a node that runs them."""
 
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+import _node
 import _peers
 
 if TYPE_CHECKING:
@@ -19,20 +18,9 @@ PACKAGES = ("node@22", "@modelcontextprotocol/conformance@0.2.0-alpha.12", "@mod
 
 def installed() -> Path:
     """The directory with the programs of the packages; a loud skip where they cannot be had."""
-    npm = shutil.which("npm")
-    if npm is None:
-        _peers.missing("npm")
-    with _peers.locked("npm"):
-        directory = _peers.CACHE / ("npm-" + re.sub(r"[^a-z0-9.]+", "-", " ".join(PACKAGES)))
-        programs = directory / "node_modules" / ".bin"
-        if not (directory / "ready").exists():
-            shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir(parents=True)
-            command = [str(npm), "install", "--silent", "--no-fund", "--no-audit", *PACKAGES]
-            done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
-            if done.returncode != 0 or not (programs / "node").exists():
-                _peers.missing(f"npm install: {(done.stderr or done.stdout)[-300:]}")
-            (directory / "ready").touch()
+    programs = _node.modules(*PACKAGES) / ".bin"
+    if not (programs / "node").exists():
+        _peers.missing("the node of npm's package node")
     return programs
 
 
