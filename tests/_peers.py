@@ -33,7 +33,15 @@ CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 
 # What the wheel is made of; a change of any byte makes another wheel and other environments.
-_SOURCES = ("bluerock_hooks", "bluerock_hooks.pth", "bluerock_hooks.start", "pyproject.toml", "README.md", "LICENSE")
+_SOURCES = (
+    "bluerock_hooks",
+    "bluerock_hooks.pth",
+    "bluerock_hooks.start",
+    "deploy",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
 _UNUSED_AFTER = 2 * 3600  # seconds without use, after which the environments of an older wheel are deleted
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BOOT_FILES = ("bluerock_hooks.pth", "bluerock_hooks.start")
+DEPLOY = "bluerock_hooks/_deploy/"
 STARTED = "import sys; print('bluerock_hooks._bootstrap' in sys.modules)"
 
 
@@ -59,8 +60,14 @@ def test_there_is_one_pure_wheel_with_the_boot_files_at_its_root(wheel: Path) ->
     assert "bluerock_hooks/py.typed" in names
     assert f"{info}/licenses/LICENSE" in names
     assert not [
-        name for name in names if not name.startswith(info) and not name.endswith((".py", *BOOT_FILES, ".typed"))
+        name
+        for name in names
+        if not name.startswith((info, DEPLOY)) and not name.endswith((".py", *BOOT_FILES, ".typed"))
     ]
+    shipped = {name.removeprefix(DEPLOY): digest for name, digest in names.items() if name.startswith(DEPLOY)}
+    assert {"grafana-loki/compose.yaml", "grafana-loki/demo/events.ndjson", "collectors/otelcol.yaml"} <= set(shipped)
+    for name, digest in shipped.items():
+        assert digest == hashlib.sha256((ROOT / "deploy" / name).read_bytes()).hexdigest(), name
 
 
 def test_what_the_wheel_says_of_itself(wheel: Path) -> None:
