@@ -62,7 +62,6 @@ def _demo(stack: Stack) -> Spool:
     """A spool with the sample in it, as if its last event had happened now."""
     shutil.rmtree(stack.demo_spool, ignore_errors=True)
     spool = Spool(stack.demo_spool)
-    os.makedirs(stack.directory, exist_ok=True)
     spool.prepare()
     blob = "".join(shifted(sample().splitlines(), datetime.now(timezone.utc))).encode()
     spool.append(f"1-{time.time_ns():016x}", 0, 0, blob)
