@@ -156,7 +156,9 @@ class Spool:
             return -1, 0  # the segment is gone, or the whole directory
         try:
             state = _stdlib.fstat(fd)
-            if fd > 2 and state.st_mode & 0o170000 == 0o100000 and state.st_nlink == 1:
+            # The owner says whether it is still that directory: who owns the one above may put another in its place.
+            ours = state.st_uid == _stdlib.geteuid()
+            if fd > 2 and state.st_mode & 0o170000 == 0o100000 and state.st_nlink == 1 and ours:
                 return fd, state.st_size
         except BaseException:  # as above
             _stdlib.close_fd(fd)

@@ -206,7 +206,8 @@ class Drain:
         losses.settle(told)
         totals.written += len(lines)
         totals.written_bytes += sum(map(len, lines))
-        rotated = self.rotated or segment[0] != ring.segment
+        before = ring.segment
+        rotated = self.rotated or segment[0] != before
         generation = ring.prepare(*batch.ends, *segment, losses.reported)
         # No call from here on: an exception of the host between two of these would have the batch written twice.
         ring.words[_layout.W_GENERATION] = generation
@@ -214,6 +215,8 @@ class Drain:
         ring.segment, ring.segment_bytes = segment
         self.totals, self.losses = totals, losses
         self.rotated = rotated
+        # Somebody may have emptied the whole spool: then the segment is a new one, too.
+        self._suspicious = self._suspicious or segment[0] != before
         self.not_before = 0.0
         self._completion.forget()
         self.outside.told()

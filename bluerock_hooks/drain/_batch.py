@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+
+from .. import _guard
 from ..ring import _layout
 
 TYPE_CHECKING = False
@@ -38,8 +41,19 @@ def write(spool: Spool, ring: Ring, lines: list[bytes]) -> tuple[int, int]:
     number, offset = ring.segment, ring.segment_bytes
     if offset and offset + len(blob) > spool.segment_bytes:
         number, offset = number + 1, 0
-    if not spool.append(ring.stem, number, offset, blob, ring.birth):
-        number, offset = number + 1, 0  # somebody deleted or emptied the segment: go on in another
+    if not _append(spool, ring, number, offset, blob):
+        number, offset = number + 1, 0
         if not spool.append(ring.stem, number, offset, blob, ring.birth):
             raise FileNotFoundError(2, "No such file or directory", spool.path)
     return number, offset + len(blob)
+
+
+def _append(spool: Spool, ring: Ring, number: int, offset: int, blob: bytes) -> bool:
+    """False where the segment cannot be continued: somebody deleted or emptied it, or it is as large as it may be."""
+    try:
+        return spool.append(ring.stem, number, offset, blob, ring.birth)
+    except OSError as exc:
+        _guard.give_back(exc)
+        if exc.errno != errno.EFBIG or not offset:  # ulimit -f
+            raise
+    return False
