@@ -151,7 +151,7 @@ def salvage(
     while True:
         more, position = records(words, memory, base, capacity, position, end)
         found += more
-        window = min(end, position + min(capacity >> 2, _GAP))
+        window = min(end, position + (min(capacity >> 2, _GAP) + 31 & -16))
         heads = _heads(words, base, capacity, position, window)
         following = next((head for head in heads if head > position), None)
         if following is None:

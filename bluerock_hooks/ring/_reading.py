@@ -212,9 +212,10 @@ def _plausible(contents: RingContents) -> bool:
     main, nested = contents.capacity
     if contents.state == at.WRITTEN:
         return not (main or nested)
-    uneven = main % 16 or nested % 16 or contents.ends[0] % 16 or contents.ends[1] % 16
+    ends = contents.ends if contents.state == at.MAPPED else contents.ends + contents.claimed
     known = contents.state in (at.MAPPED, at.CLAIMED) and main and nested
-    return bool(known) and not uneven and main + nested <= _MOST and max(contents.ends) < _FURTHEST
+    even = not any(each % 16 for each in (main, nested, *ends))
+    return bool(known) and even and main + nested <= _MOST and max(ends) < _FURTHEST
 
 
 def _read_into(fd: int, view: memoryview) -> None:
