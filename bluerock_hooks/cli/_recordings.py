@@ -47,7 +47,10 @@ def examine(findings: Findings, settings: Settings, spool: Spool | None) -> None
     if not os.path.lexists(spool.path):
         _absent(findings, spool.path)
         return
-    if not _directory(findings, facts, spool.path):
+    usable = _directory(findings, facts, spool.path)
+    if os.path.lexists(spool.rings_path):
+        usable = _accepted(findings, spool.rings_path) and usable
+    if not usable:
         return
     snapshot = Snapshot(spool)
     live = _contents(findings, facts, snapshot, settings)
@@ -68,18 +71,31 @@ def _absent(findings: Findings, path: str) -> None:
         )
 
 
+_OWN_DIRECTORY = "set BLUEROCK_SPOOL_DIR to a directory of your own"
+
+
 def _directory(findings: Findings, facts: dict[str, Any], path: str) -> bool:
-    """Is it what the sensor accepts: a directory, no link, ours, closed to others? Space is looked at too."""
-    own = "set BLUEROCK_SPOOL_DIR to a directory of your own"
+    """Is the spool what the sensor accepts? Space is looked at too."""
     try:
         found = os.lstat(path)
         space = os.statvfs(path)
     except OSError as exc:
-        findings.problem(f"{path}: {exc.strerror}", own)
+        findings.problem(f"{path}: {exc.strerror}", _OWN_DIRECTORY)
         return False
-    mode = stat.S_IMODE(found.st_mode)
     free = space.f_bavail * space.f_frsize
-    facts.update(owner=found.st_uid, mode=f"{mode:04o}", free_bytes=free)
+    facts.update(owner=found.st_uid, mode=f"{stat.S_IMODE(found.st_mode):04o}", free_bytes=free)
+    if free < _LEAST_FREE:
+        findings.problem(
+            f"{path} has {size_text(free)} free, too little for rings and segments", "make space, or move the spool"
+        )
+    return _accepted(findings, path)
+
+
+def _accepted(findings: Findings, path: str) -> bool:
+    """Is it a directory, no link, ours, closed to others?"""
+    own = _OWN_DIRECTORY
+    found = os.lstat(path)
+    mode = stat.S_IMODE(found.st_mode)
     known = len(findings.problems)
     if not stat.S_ISDIR(found.st_mode):
         what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "not a directory"
@@ -92,12 +108,7 @@ def _directory(findings: Findings, facts: dict[str, Any], path: str) -> bool:
         findings.problem(f"{path} is writable by others (mode {mode:04o}); the sensor refuses it", f"chmod 700 {path}")
     elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         findings.problem(f"{path} is not readable and writable (mode {mode:04o})", f"chmod 700 {path}")
-    usable = len(findings.problems) == known
-    if free < _LEAST_FREE:
-        findings.problem(
-            f"{path} has {size_text(free)} free, too little for rings and segments", "make space, or move the spool"
-        )
-    return usable
+    return len(findings.problems) == known
 
 
 def _contents(findings: Findings, facts: dict[str, Any], snapshot: Snapshot, settings: Settings) -> Live:
