@@ -85,5 +85,5 @@ def _check(image: bytes, *, made_up: bool) -> None:
         assert made_up or set(found) <= known, set(found) - known
         assert len(set(found)) == len(found)
         snapshot.problems.sentences()
-        spool.recover(notices=lambda reason, events, size: [])
+        spool.recover(notices=lambda *_words, **_more: [])
         spool.sweep()
