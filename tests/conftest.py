@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import _peers
 import hypothesis
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bluerock_hooks import _guard
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 # No test may depend on how busy the machine is.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
+
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)
