@@ -23,7 +23,7 @@ REQUEST = """
 if os.environ.get("BLUEROCK_ENABLE") == "1":
     from bluerock_hooks import _bootstrap, events
     from bluerock_hooks.hooks import _attribution
-    _bootstrap.sensor()._install_mcp()
+    _bootstrap.sensor().prepare()
     _attribution.enter(events.Span("tools/call", "tool", 1, None, "0123456789abcdef", None, 0))
 """
 

@@ -46,7 +46,7 @@ def main() -> None:
 
     sensor = _bootstrap.sensor()
     assert sensor is not None
-    sensor._install_mcp()
+    sensor.prepare()
     connection = Connection(sensor, "server", Endpoint("stdio"))
     params = {"name": "add", "arguments": {"a": 1, "b": 2}, "_meta": {"progressToken": 3}}
     result = {"content": [{"type": "text", "text": "3"}], "structuredContent": {"result": 3}, "isError": False}

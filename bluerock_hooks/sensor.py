@@ -256,24 +256,31 @@ class Sensor:
         except Exception as exc:
             _guard.swallow("imports", exc)
 
-    # -- MCP, loaded at its first import
+    # -- MCP
 
     def _install_mcp(self) -> None:
-        # In 3.12+ an isolated sub-interpreter refuses msgspec: then the host runs on and MCP is not seen.
-        from .encode import Encoder
+        """At the first import of the SDK. What records messages is loaded when something of it is used: ``prepare``."""
         from .hooks.mcp import McpHooks
 
-        self._encoder = Encoder(
+        self.hooks = McpHooks(self, propagate=self.settings.propagate)
+        self.hooks.install()
+
+    def prepare(self) -> None:
+        """Load what ``record`` needs, and listen to what requests may cause. ImportError where that cannot be had."""
+        if self._encoder is not None:
+            return
+        from .encode import Encoder
+
+        encoder = Encoder(
             self.envelope,
             self._redaction(),
             min(self.settings.max_event_bytes, self.settings.ring_bytes >> 2),  # a ring takes no longer line
             self._digest_key,
             self.recorder.emit,
         )
-        self.hooks = McpHooks(self, propagate=self.settings.propagate)
-        self.hooks.install()
         self.host.expect_requests()
         self._listen()
+        self._encoder = encoder
 
     def _redaction(self) -> Redactor:
         if self._redactor is None:

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     class Recording(Protocol):
         """What a hook needs of the sensor. No member ever raises an error of ours."""
 
+        def prepare(self) -> None:
+            """Load what ``record`` needs, before the first call of it. ImportError where that cannot be had."""
+
         def record(self, event: Event, span: Span | None = None) -> None:
-            """Record ``event`` as part of ``span``."""
+            """Record ``event`` as part of ``span``. Wants ``prepare``."""
 
         def note(self, name: str, fields: dict[str, object], span: Span | None = None) -> None:
             """Record an event of plain values that may be recorded as they are, without loading msgspec.

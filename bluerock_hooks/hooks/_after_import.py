@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Action = Callable[[ModuleType], None]
 
+_WATCH = "_bluerock_hooks_watch"
+
 
 class AfterImport:
     """``action(module)`` is called once for each module of ``names``: now where it is loaded, else when it has been."""
@@ -52,40 +54,60 @@ class AfterImport:
         """What the next finder says, for the modules that are waited for; ``None`` for all others."""
         if fullname not in self._waiting:
             return None
-        for finder in sys.meta_path:
-            find = None if finder is self else getattr(finder, "find_spec", None)
+        finders = list(sys.meta_path)
+        # Those before us were asked. To ask them again would be to ask one like us that waits for the same module.
+        for finder in finders[finders.index(self) + 1 if self in finders else len(finders) :]:
+            find = getattr(finder, "find_spec", None)
             spec: ModuleSpec | None = None if find is None else find(fullname, path, target)
             if spec is not None:
-                self._watch(spec.loader)
+                self._watch(fullname, spec.loader)
                 return spec
         return None
 
-    def _watch(self, loader: Any) -> None:
+    def _watch(self, fullname: str, loader: Any) -> None:
         try:
             if isinstance(loader, type):
                 return  # of frozen modules: it serves them all
-            execute = loader.exec_module
-
-            def exec_module(module: ModuleType) -> None:
-                self._unwatch(loader)
-                execute(module)
-                self._act(module)
-
-            loader.exec_module = exec_module
+            # One that serves an archive has many modules, and may be watched for another of them already.
+            before = vars(loader).get("exec_module")
+            who, names = getattr(before, _WATCH, (None, set[str]()))
+            if who is not self:
+                names = set()
+                loader.exec_module = self._watched(loader, before, names)
+            names.add(fullname)
         except Exception as exc:
             _guard.swallow("after_import", exc)
 
-    def _unwatch(self, loader: Any) -> None:
-        try:
-            del loader.exec_module
-        except Exception as exc:
-            _guard.swallow("after_import", exc)
+    def _watched(self, loader: Any, before: object, names: set[str]) -> Action:
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            names.discard(module.__name__)
+            if not names:
+                _unwatch(loader, before)
+            execute(module)
+            self._act(module)
+
+        setattr(exec_module, _WATCH, (self, names))
+        return exec_module
 
     def _act(self, module: ModuleType) -> None:
         try:
+            if module.__name__ not in self._waiting:
+                return
             self._waiting.discard(module.__name__)
             if not self._waiting:
                 self.remove()
             self._action(module)
         except Exception as exc:
             _guard.swallow("after_import", exc)
+
+
+def _unwatch(loader: Any, before: object) -> None:
+    try:
+        if before is None:
+            vars(loader).pop("exec_module", None)
+        else:
+            loader.exec_module = before
+    except Exception as exc:
+        _guard.swallow("after_import", exc)

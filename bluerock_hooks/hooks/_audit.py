@@ -32,18 +32,21 @@ class Audit:
     all see. ``inside``: idents of the threads that are in our code (``Recorder.inside``).
     """
 
-    __slots__ = ("_handlers", "_heard", "_inside", "_installed")
+    __slots__ = ("_asked", "_handlers", "_heard", "_inside", "_installed")
 
     def __init__(self, inside: Container[int]) -> None:
         self._inside = inside
+        self._asked: dict[str, tuple[Handler, ...]] = {}
         self._handlers: dict[str, Handler] = {}
         self._installed = False
         self._heard = False
 
     def on(self, event: str, handler: Handler) -> None:
-        """Have ``handler`` called for ``event``, after those that asked before."""
-        first = self._handlers.get(event)
-        self._handlers[event] = handler if first is None else _both(first, handler)
+        """Have ``handler`` called for ``event``, after those that asked before. Twice is once."""
+        asked = self._asked.get(event, ())
+        if handler not in asked:
+            asked = self._asked[event] = (*asked, handler)
+            self._handlers[event] = _each(asked) if len(asked) > 1 else handler
 
     @property
     def wanted(self) -> bool:
@@ -106,12 +109,16 @@ def _is_ours(raiser: FrameType | None) -> bool:
     return called is None
 
 
-def _both(first: Handler, second: Handler) -> Handler:
-    def both(event: str, args: tuple[Any, ...]) -> None:
-        try:
-            first(event, args)
-        except Exception as exc:
-            _guard.swallow("audit", exc)
-        second(event, args)
+def _each(handlers: tuple[Handler, ...]) -> Handler:
+    def each(event: str, args: tuple[Any, ...]) -> None:
+        for handler in handlers:
+            _call(handler, event, args)
 
-    return both
+    return each
+
+
+def _call(handler: Handler, event: str, args: tuple[Any, ...]) -> None:
+    try:
+        handler(event, args)
+    except Exception as exc:
+        _guard.swallow("audit", exc)

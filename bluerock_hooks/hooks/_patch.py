@@ -1,53 +1,17 @@
-"""Patch rows that are applied when their module has been imported: the only place that touches wrapt."""
+"""What wrappers of MCP are made of: the only place that touches wrapt."""
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import wrapt
-
-from .. import _guard
-from ._rows import Outcome, Patch, Rows
 
 if TYPE_CHECKING:
     ObjectProxy = wrapt.ObjectProxy[Any]
 else:
     ObjectProxy = wrapt.ObjectProxy  # 1.x is not generic
 
-__all__ = ["ObjectProxy", "Outcome", "Patch", "Patches", "argument", "replaced"]
-
-
-class Patches(Rows):
-    """Rows that wait for their modules by themselves."""
-
-    def install(self) -> None:
-        """Register every row; those whose module is loaded already are applied now."""
-        for name in self.modules:
-            wrapt.register_post_import_hook(self.imported, name)
-        try:
-            self._rebind()
-        except Exception as exc:
-            _guard.swallow("rebind", exc)
-
-    def _rebind(self) -> None:
-        """Replace functions in modules that had imported them by name before we came.
-
-        Only in the packages of the rows: what the user's own modules hold is the user's.
-        """
-        late = {
-            id(original): (original, vars(owner)[name])
-            for owner, name, original in self._undo
-            if isinstance(owner, ModuleType)
-        }
-        packages = {row.module.partition(".")[0] for row in self.rows} if late else ()
-        for module in [module for name, module in list(sys.modules.items()) if name.partition(".")[0] in packages]:
-            for name, value in list(vars(module).items()):
-                original, replacement = late.get(id(value), (None, None))
-                if original is value and replacement is not None:
-                    setattr(module, name, replacement)
-                    self._undo.append((module, name, original))
+__all__ = ["ObjectProxy", "argument", "replaced"]
 
 
 def argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name: str) -> Any:

@@ -3,13 +3,16 @@
 A row names a module, an attribute of it, and the function that makes the replacement. It is applied once, to the class
 that defines the attribute (a subclass would be recorded twice), and its outcome is kept: what is absent in this version
 is a fact to report, never an error in the user's import.
+
+What a deferred row needs is loaded when somebody first calls what it replaces: most programs that import a library use
+little of it.
 """
 
 from __future__ import annotations
 
 import sys
 
-from .. import _guard
+from .. import _guard, _stdlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +20,14 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+    Wrap = Callable[[Any], Callable[..., Any]]
+
+if not TYPE_CHECKING:  # its home module is not loaded at start-up
+    ModuleType = type(sys)
 _BUILTIN = type(len)
-_MARK = "_bluerock_hooks_wrapper"
+_MARK = "_bluerock_hooks_wrapper"  # True, or what follows
+_STANDS_IN = "deferred"
+_COROUTINE = 0x80  # of co_flags
 _LIKENESS = ("__module__", "__name__", "__qualname__", "__doc__", "__type_params__") + (
     ("__annotate__",) if sys.version_info >= (3, 14) else ("__annotations__",)
 )
@@ -29,21 +38,23 @@ class Patch:
 
     ``sees`` says what is lost without it; ``sdk`` names the generations of the MCP SDK it exists in (``"1"``, ``"2"``
     or ``"12"``; of another module, none); ``required`` rows are promises: their absence makes ``doctor`` unhealthy.
-    ``inherited`` rows are applied to the base that defines the attribute, where the class does not.
+    ``inherited`` rows are applied to the base that defines the attribute, where the class does not. The ``wrap`` of
+    ``deferred`` rows is called when the attribute is, or by ``Rows.renew``.
     """
 
-    __slots__ = ("attribute", "inherited", "module", "required", "sdk", "sees", "wrap")
+    __slots__ = ("attribute", "deferred", "inherited", "module", "required", "sdk", "sees", "wrap")
 
     def __init__(
         self,
         module: str,
         attribute: str,
-        wrap: Callable[[Any], Callable[..., Any]],
+        wrap: Wrap,
         *,
         sees: str,
         sdk: str = "",
         required: bool = False,
         inherited: bool = False,
+        deferred: bool = False,
     ) -> None:
         self.module = module
         self.attribute = attribute
@@ -52,6 +63,7 @@ class Patch:
         self.sdk = sdk
         self.required = required
         self.inherited = inherited
+        self.deferred = deferred
 
     @property
     def target(self) -> str:
@@ -60,7 +72,7 @@ class Patch:
 
 
 class Outcome:
-    """What became of one row: ``applied``, ``absent`` or ``failed``, with the reason of a failure."""
+    """What became of one row: ``applied``, ``absent``, ``failed`` or ``unused``, with the reason where it needs one."""
 
     __slots__ = ("detail", "patch", "state")
 
@@ -68,6 +80,17 @@ class Outcome:
         self.patch = patch
         self.state = state
         self.detail = detail
+
+    def fields(self) -> dict[str, object]:
+        """As in ``events.HookOutcome``."""
+        patch = self.patch
+        return {
+            "target": patch.target,
+            "outcome": self.state,
+            "feature": patch.sees,
+            "required": patch.required or None,
+            "detail": self.detail,
+        }
 
 
 class Rows:
@@ -80,7 +103,7 @@ class Rows:
         self.rows = tuple(rows)
         self.outcomes: list[Outcome] = []
         self._report = report
-        self._undo: list[tuple[Any, str, Any]] = []
+        self._undo: list[tuple[Patch, Any, str, Any]] = []
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -90,9 +113,39 @@ class Rows:
     def undo(self) -> None:
         """Put back every original that still carries our replacement."""
         while self._undo:
-            owner, name, original = self._undo.pop()
+            _, owner, name, original = self._undo.pop()
             if getattr(vars(owner).get(name), _MARK, False):
                 setattr(owner, name, original)
+
+    def renew(self) -> None:
+        """What deferred rows need is loaded: no call has to pass what stood in for them any more. Twice is once."""
+        for each in list(self._undo):
+            self._renew(*each)
+
+    def _renew(self, row: Patch, owner: Any, name: str, original: Any) -> None:
+        try:
+            if getattr(vars(owner).get(name), _MARK, False) == _STANDS_IN:
+                setattr(owner, name, _replacement(row, original))
+        except Exception as exc:
+            _guard.swallow(f"patch {row.target}", exc)
+
+    def rebind(self) -> None:
+        """Replace functions in modules that had imported them by name before we came.
+
+        Only in the packages of the rows: what the user's own modules hold is the user's.
+        """
+        late = {
+            _stdlib.identity(original): (row, original, vars(owner)[name])
+            for row, owner, name, original in self._undo
+            if isinstance(owner, ModuleType)
+        }
+        packages = {row.module.partition(".")[0] for row in self.rows} if late else ()
+        for module in [module for name, module in list(sys.modules.items()) if name.partition(".")[0] in packages]:
+            for name, value in list(vars(module).items()):
+                row, original, replacement = late.get(_stdlib.identity(value), (None, None, None))
+                if row is not None and original is value:
+                    setattr(module, name, replacement)
+                    self._undo.append((row, module, name, original))
 
     def imported(self, module: ModuleType) -> None:
         """Apply the rows of ``module``. Never raises an error of ours."""
@@ -116,18 +169,49 @@ class Rows:
                 return Outcome(row, "absent")
             if getattr(original, _MARK, False):
                 return Outcome(row, "applied", "was applied before")
-            replacement: Any = row.wrap(original)
-            if type(original) is _BUILTIN:
-                replacement = _stand_in(replacement, original, row.module)
-            else:
-                _liken(replacement, original)
-            setattr(replacement, _MARK, True)
-            setattr(owner, name, replacement)
-            self._undo.append((owner, name, original))
+            setattr(owner, name, _deferred(row, original) if row.deferred else _replacement(row, original))
+            self._undo.append((row, owner, name, original))
             return Outcome(row, "applied")
         except Exception as exc:
             _guard.swallow(f"patch {row.target}", exc)
             return Outcome(row, "failed", type(exc).__name__)
+
+
+def _replacement(row: Patch, original: Any) -> Any:
+    return _marked(row.wrap(original), original, row.module, True)
+
+
+def _deferred(row: Patch, original: Any) -> Any:
+    """What stands in for the replacement until it is made, at the first call."""
+    made: list[Any] = []
+
+    def replacement() -> Any:
+        if not made:
+            try:
+                made.append(row.wrap(original))
+            except Exception as exc:
+                _guard.swallow(f"patch {row.target}", exc)
+                return original
+        return made[0]
+
+    async def coroutine(*args: Any, **kwargs: Any) -> Any:
+        return await replacement()(*args, **kwargs)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return replacement()(*args, **kwargs)
+
+    waits = getattr(getattr(original, "__code__", None), "co_flags", 0) & _COROUTINE
+    return _marked(coroutine if waits else call, original, row.module, _STANDS_IN)
+
+
+def _marked(replacement: Any, original: Any, module: str, mark: object) -> Any:
+    """``replacement`` like ``original``, and known as ours."""
+    if type(original) is _BUILTIN:
+        replacement = _stand_in(replacement, original, module)
+    else:
+        _liken(replacement, original)
+    setattr(replacement, _MARK, mark)
+    return replacement
 
 
 def _liken(replacement: Any, original: Any) -> None:

@@ -29,7 +29,8 @@ class HostHooks:
         self._audit = audit
         self._processes = Processes(recording) if settings.process else None
         self._settings = settings
-        self._activity: Activity | None = None
+        self._activity: list[Activity] = []
+        """The first is the one: two threads may have come at once."""
         self.patches = Rows(self._processes.rows() if self._processes is not None else (), self._report)
         self._after = _after_import.AfterImport(self.patches.modules, self.patches.imported)
 
@@ -52,8 +53,8 @@ class HostHooks:
 
     def close(self) -> None:
         """Tell what is left to tell, and record nothing any more."""
-        if self._activity is not None:
-            self._activity.close()
+        if self._activity:
+            self._activity[0].close()
         if self._processes is not None:
             self._processes.quiet()
 
@@ -70,23 +71,13 @@ class HostHooks:
     def _listen(self, scope: str, *, everywhere: bool) -> None:
         if scope not in self._scopes:
             return
-        if self._activity is None:
+        if not self._activity:
             from .activity import Activity  # most processes never need it
 
-            self._activity = Activity(self._recording, self._settings)
-        self._activity.listen(self._audit, scope, everywhere=everywhere)
+            self._activity.append(Activity(self._recording, self._settings))
+        self._activity[0].listen(self._audit, scope, everywhere=everywhere)
 
     def _report(self, module: ModuleType, outcomes: list[Outcome]) -> None:
-        missed = [
-            {
-                "target": outcome.patch.target,
-                "outcome": outcome.state,
-                "feature": outcome.patch.sees,
-                "required": outcome.patch.required,
-                "detail": outcome.detail,
-            }
-            for outcome in outcomes
-            if outcome.state != "applied"
-        ]
+        missed = [outcome.fields() for outcome in outcomes if outcome.state != "applied"]
         if missed:
             self._recording.note("sensor_hooks", {"module": module.__name__, "hooks": missed})

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import runpy
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from bluerock_hooks.hooks.mcp import _catalog
+from bluerock_hooks.hooks import mcp as hooks
 
-rows = _catalog.Catalog.rows
+if TYPE_CHECKING:
+    from bluerock_hooks.hooks._rows import Patch
+
+rows = hooks.rows
+REGISTRATIONS = ("registered", "elements given")
 
 
-def renamed(self: _catalog.Catalog) -> list[_catalog.Patch]:
-    found = rows(self)
+def renamed(*arguments: Any) -> list[Patch]:
+    found = rows(*arguments)
     for row in found:
-        row.attribute += "_of_a_later_version"
+        if row.sees.startswith(REGISTRATIONS):
+            row.attribute += "_of_a_later_version"
     return found
 
 
-_catalog.Catalog.rows = renamed
+hooks.rows = renamed
 runpy.run_path(str(Path(__file__).with_name("_catalogue.py")), run_name="__main__")

@@ -18,6 +18,7 @@ import mcp  # noqa: F401  loads the hooks
 from bluerock_hooks import _guard
 from bluerock_hooks import encode as encode_module
 from bluerock_hooks import recorder as recorder_module
+from bluerock_hooks.hooks import mcp as hooks
 from bluerock_hooks.hooks.mcp import _catalog, _direct, _forms, _inventory, _messages, _sessions, _transports, _v1, _v2
 
 
@@ -26,6 +27,7 @@ def fails(*_: Any, **__: Any) -> Any:
 
 
 TARGETS: dict[str, tuple[Any, str]] = {
+    "load": (hooks.McpHooks, "_load"),
     "connection": (_sessions.Connection, "__init__"),
     "message": (_forms.Forms, "event"),
     "shared": (_forms.Forms, "shared"),

@@ -58,7 +58,7 @@ PLACES = [
     *(("mcp==2.3.0", "legacy", place) for place in (*STREAMS, "request-2")),
     *(
         ("mcp==2.3.0", "auto", place)
-        for place in ("message", "direct", *CATALOG, "request-2", "encode", "clean", "emit")
+        for place in ("load", "message", "direct", *CATALOG, "request-2", "encode", "clean", "emit")
     ),
 ]
 

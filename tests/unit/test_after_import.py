@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
+from typing import TYPE_CHECKING
 
 import pytest
 from _peers import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FROZEN = ("os",) if sys.version_info >= (3, 11) else ()
 BEGIN = f"""
@@ -66,3 +71,36 @@ except ImportError as exc: print(type(exc).__name__, exc)
 
 def test_it_can_be_told_to_stop() -> None:
     assert run("waiting.remove(); waiting.remove(); import colorsys; print(waiting in sys.meta_path)") == "False\n"
+
+
+def test_the_loader_of_an_archive_that_serves_many_modules_is_watched_for_each(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        for name in ("one", "two", "three", "other"):
+            archive.writestr(f"{name}.py", "value = 1\n")
+    said = run(f"""
+import importlib.util
+sys.path.insert(0, {str(tmp_path / "archive.zip")!r})
+waiting = AfterImport(["one", "two", "three"], lambda module: seen.append(module.__name__))
+waiting.install()
+del seen[:]
+one, two = importlib.util.find_spec("one"), importlib.util.find_spec("two")
+three = importlib.util.find_spec("three")
+assert one.loader is two.loader is three.loader
+import other
+for spec in (two, one):
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+import three
+print(seen, "exec_module" in vars(one.loader), waiting in sys.meta_path)
+""")
+    assert said == "['two', 'one', 'three'] False False\n"
+
+
+def test_two_that_wait_for_the_same_module_are_both_told() -> None:
+    said = run("""
+second = AfterImport(["colorsys"], lambda module: seen.append("second"))
+second.install()
+import colorsys
+print("second" in seen, colorsys in seen)
+""")
+    assert said == "True True\n"

@@ -161,7 +161,7 @@ def test_a_duplicate_that_is_ignored_is_no_event_and_one_that_replaces_is(
     inventory: _inventory.Inventory, recorded: Recorded
 ) -> None:
     catalog = Catalog(recorded, inventory, lambda: "1")  # type: ignore[arg-type]
-    add = catalog._added_by(_definitions.official("tool"))(Holder.add_tool)
+    add = catalog.adds("tool")(Holder.add_tool)
     for keep, told in ((True, ["a"]), (False, ["a", "a", "a"])):
         recorded.events.clear()
         holder, first, second = Holder(keep=keep), Tool(name="a", description="1"), Tool(name="a", description="2")
@@ -185,9 +185,8 @@ def test_a_constructor_that_fails_fails_as_ever_and_the_next_registration_is_rec
                 raise ValueError(problem)
 
     catalog = Catalog(recorded, inventory, lambda: "1")  # type: ignore[arg-type]
-    tool = _definitions.official("tool")
-    add = catalog._added_by(tool)(Holder.add_tool)
-    make = catalog._constructed({"_tool_manager": (("_tools", tool),)})(Server.__init__)
+    add = catalog.adds("tool")(Holder.add_tool)
+    make = catalog.official_init(Server.__init__)
     with pytest.raises(ValueError, match="bad luck"):
         make(object.__new__(Server), "bad luck")
     assert recorded.events == []

@@ -16,7 +16,7 @@ import bluerock_hooks
 assert bluerock_hooks.start()
 from bluerock_hooks import _bootstrap
 sensor = _bootstrap.sensor()
-sensor._install_mcp()
+sensor.prepare()
 from bluerock_hooks.hooks.mcp._sessions import Connection
 from bluerock_hooks.hooks.mcp._spans import unnamed
 from bluerock_hooks.hooks.mcp._transports import Endpoint

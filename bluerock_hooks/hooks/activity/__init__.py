@@ -36,7 +36,6 @@ class Activity:
             (settings.native, Native(recording, self._repeats)),
             (settings.code, Code(recording, self._repeats, callers)),
         ]
-        self._asked: list[Family] = []
 
     def listen(self, audit: Audit, scope: str, *, everywhere: bool) -> None:
         """Ask for the audit events of the families that the settings give this ``scope``.
@@ -47,10 +46,8 @@ class Activity:
         for wanted, family in self._families:
             if wanted == scope:
                 family.everywhere = everywhere
-                if family not in self._asked:
-                    self._asked.append(family)
-                    for event, handler in family.handlers().items():
-                        audit.on(event, handler)
+                for event, handler in family.handlers().items():
+                    audit.on(event, handler)
 
     def close(self) -> None:
         """Tell what was counted: the process ends."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from ... import _guard
 from ...events import McpServerInit, ServerInfo
 from .._attribution import current, leave
-from .._patch import Patch
 from ._definitions import converted, keyed, name_of, official
 
 if TYPE_CHECKING:
@@ -26,13 +25,6 @@ if TYPE_CHECKING:
 
 _FRAMEWORK = "fastmcp"
 
-# Holders of both SDKs, and of fastmcp 2 save for the module of the last: (module, method, what it registers)
-_MANAGERS: tuple[tuple[str, str, ElementType], ...] = (
-    ("tools.tool_manager", "ToolManager.add_tool", "tool"),
-    ("resources.resource_manager", "ResourceManager.add_resource", "resource"),
-    ("resources.resource_manager", "ResourceManager.add_template", "template"),
-    ("prompts.manager", "PromptManager.add_prompt", "prompt"),
-)
 _OFFICIAL: Tables = {
     "_tool_manager": (("_tools", official("tool")),),
     "_resource_manager": (("_resources", official("resource")), ("_templates", official("template"))),
@@ -83,66 +75,56 @@ class Catalog:
 
         return init
 
-    def rows(self) -> list[Patch]:
-        """The server classes above the low-level server, and the holders of their elements."""
-        constructed, added = self._constructed, self._added_by
-        made = "elements given to the constructor, and the name of the server with all"
-        v1, v2, fast = "mcp.server.fastmcp", "mcp.server.mcpserver", "fastmcp"
-        return [
-            Patch(f"{v1}.server", "FastMCP.__init__", constructed(_OFFICIAL), sees=made, sdk="1"),
-            Patch(f"{v2}.server", "MCPServer.__init__", constructed(_OFFICIAL), sees=made, sdk="2"),
-            Patch(f"{fast}.server.server", "FastMCP.__init__", constructed(_FASTMCP), sees=made, sdk="12"),
-            *(
-                Patch(f"{package}.{module}", method, added(official(kind)), sees=f"registered {kind}s", sdk=sdk)
-                for package, sdk in ((v1, "1"), (v2, "2"))
-                for module, method, kind in _MANAGERS
-            ),
-            *(
-                Patch(f"{fast}.{module}", method, added(keyed), sees=f"registered {kind}s", sdk="1")
-                for module, method, kind in _MANAGERS[:-1]
-            ),
-            Patch(f"{fast}.prompts.prompt_manager", "PromptManager.add_prompt", added(keyed),
-                  sees="registered prompts", sdk="1"),
-            Patch(f"{fast}.server.providers.local_provider.local_provider", "LocalProvider._add_component",
-                  added(converted), sees="registered elements", sdk="12"),
-        ]  # fmt: skip
+    def official_init(self, original: Any) -> Callable[..., None]:
+        """The constructor of a server class of the SDKs above the low-level server."""
+        return self._constructed(original, _OFFICIAL)
 
-    def _constructed(self, tables: Tables) -> Callable[[Any], Callable[..., None]]:
-        """For the constructor of a server class that keeps its elements in ``tables``."""
+    def fastmcp_init(self, original: Any) -> Callable[..., None]:
+        """The constructor of fastmcp's server class."""
+        return self._constructed(original, _FASTMCP)
 
-        def wrap(original: Any) -> Callable[..., None]:
-            def init(self_: Any, *args: Any, **kwargs: Any) -> None:
-                token = _MAKING.set(True)
-                try:
-                    original(self_, *args, **kwargs)
-                finally:
-                    leave(token)
-                try:
-                    for holder, component, describe in self._contents(self_, tables):
-                        self._add(holder, component, describe)
-                except Exception as exc:
-                    _guard.swallow("mcp.constructed", exc)
+    def adds(self, kind: ElementType) -> Callable[[Any], Callable[..., Any]]:
+        """For a method of a holder of the SDKs that registers an element."""
+        return lambda original: self._added(original, official(kind))
 
-            return init
+    def adds_keyed(self, original: Any) -> Callable[..., Any]:
+        """A method of a holder of fastmcp 2."""
+        return self._added(original, keyed)
 
-        return wrap
+    def adds_converted(self, original: Any) -> Callable[..., Any]:
+        """A method of a holder of fastmcp 3 and later."""
+        return self._added(original, converted)
 
-    def _added_by(self, describe: Describe) -> Callable[[Any], Callable[..., Any]]:
-        """For a holder's method that registers an element and returns what is registered now."""
+    def _constructed(self, original: Any, tables: Tables) -> Callable[..., None]:
+        """In place of the constructor of a server class that keeps its elements in ``tables``."""
 
-        def wrap(original: Any) -> Callable[..., Any]:
-            def add(self_: Any, *args: Any, **kwargs: Any) -> Any:
-                component = original(self_, *args, **kwargs)
-                try:
-                    if not _MAKING.get():
-                        self._add(self_, component, describe)
-                except Exception as exc:
-                    _guard.swallow("mcp.added", exc)
-                return component
+        def init(self_: Any, *args: Any, **kwargs: Any) -> None:
+            token = _MAKING.set(True)
+            try:
+                original(self_, *args, **kwargs)
+            finally:
+                leave(token)
+            try:
+                for holder, component, describe in self._contents(self_, tables):
+                    self._add(holder, component, describe)
+            except Exception as exc:
+                _guard.swallow("mcp.constructed", exc)
 
-            return add
+        return init
 
-        return wrap
+    def _added(self, original: Any, describe: Describe) -> Callable[..., Any]:
+        """In place of a holder's method that registers an element and returns what is registered now."""
+
+        def add(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            component = original(self_, *args, **kwargs)
+            try:
+                if not _MAKING.get():
+                    self._add(self_, component, describe)
+            except Exception as exc:
+                _guard.swallow("mcp.added", exc)
+            return component
+
+        return add
 
     def _contents(self, server: Any, tables: Tables) -> Iterator[tuple[Any, Any, Describe]]:
         for attribute, names in tables.items():

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from ... import _guard, _stdlib
 from ...events import Span
 from .._attribution import current, enter, leave
-from .._patch import Patch, argument
+from .._patch import argument
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,15 +29,6 @@ class Tasks:
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
         self._queued: dict[str, Span] = {}
-
-    def rows(self) -> list[Patch]:
-        """Docket is loaded by fastmcp where it has background tasks."""
-        return [
-            Patch("docket.execution", "Execution.schedule", self.schedule,
-                  sees="attribution of background tasks to their request", sdk="12"),
-            Patch("docket.worker", "Worker._execute", self.execute,
-                  sees="attribution of background tasks", sdk="12"),
-        ]  # fmt: skip
 
     def schedule(self, original: Any) -> Callable[..., Awaitable[Any]]:
         """``Execution.schedule(self, ...)``: a task is queued."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
-from ...events import HookOutcome
+from .._rows import Outcome
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .._patch import Patch
+    from .._rows import Patch
 
 # What one generation has and the other has not. One of them may go without making the SDK unknown to us.
 _MARKS = {
@@ -37,7 +37,7 @@ def generation() -> str:
     return ""
 
 
-def missing(rows: Iterable[Patch]) -> list[HookOutcome]:
+def missing(rows: Iterable[Patch]) -> list[Outcome]:
     """The required rows for this generation whose whole module is not in the SDK: nothing will ever apply them."""
     known = generation()
     wanted = [row for row in rows if row.required and row.module.startswith("mcp.") and (not known or known in row.sdk)]
@@ -45,22 +45,16 @@ def missing(rows: Iterable[Patch]) -> list[HookOutcome]:
     return [lost(row, "absent", f"there is no module {row.module}") for row in wanted if row.module in gone]
 
 
-def unreached(rows: Iterable[Patch]) -> list[HookOutcome]:
+def unreached(rows: Iterable[Patch]) -> list[Outcome]:
     """Those of the applied rows that should have seen the messages of a transport that was used, when nothing did."""
     known = generation()
     wanted = [row for row in rows if row.required and row.sees.startswith("every message") and known in row.sdk]
     return [lost(row, "unused", "a transport was used, and no message was seen") for row in wanted]
 
 
-def lost(row: Patch, outcome: str, why: str) -> HookOutcome:
+def lost(row: Patch, outcome: str, why: str) -> Outcome:
     """What is reported of a row that does not do its work."""
-    return HookOutcome(
-        target=row.target,
-        outcome=outcome,  # type: ignore[arg-type]
-        feature=row.sees,
-        required=row.required,
-        detail=f"{why}, in mcp {_version()}",
-    )
+    return Outcome(row, outcome, f"{why}, in mcp {_version()}")
 
 
 def _exists(module: str) -> bool:
