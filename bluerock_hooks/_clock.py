@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from _functools import partial  # type: ignore[import-not-found]
 from time import CLOCK_BOOTTIME, clock_gettime_ns
 
 from . import _proc, _stdlib
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _second = (-1, "")  # the last one that was asked for, and its text: events come in bursts
-_TICK_NS = 1_000_000_000 // _stdlib.sysconf("SC_CLK_TCK")
 _MOST_THREADS = 64  # of a process that are looked at
+
+TICK_NS = 1_000_000_000 // _stdlib.sysconf("SC_CLK_TCK")
+"""A process made ``ns`` nanoseconds after boot has the start tick ``ns // TICK_NS``."""
+
+since_boot_ns: Callable[[], int] = partial(clock_gettime_ns, CLOCK_BOOTTIME)
+"""Nanoseconds since boot, suspended time included; the same in every container of a machine."""
 
 
 def utc_text(ns: int) -> str:
@@ -43,16 +53,6 @@ def process_ticks(pid: int) -> tuple[int, int]:
 def children_of_thread() -> frozenset[bytes]:
     """Pids of the children that this thread has made; empty where the kernel keeps no such list."""
     return frozenset(_proc.content("/proc/thread-self/children").split())
-
-
-def since_boot_ns() -> int:
-    """Nanoseconds since boot, suspended time included; the same in every container of a machine."""
-    return clock_gettime_ns(CLOCK_BOOTTIME)
-
-
-def tick(ns: int) -> int:
-    """The start tick of a process that is made ``ns`` nanoseconds after boot."""
-    return ns // _TICK_NS
 
 
 def start_tick(pid: int) -> int:

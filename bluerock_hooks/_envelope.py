@@ -43,25 +43,34 @@ class Envelope:
         """An id that no other request or connection of any process has, but for chance: 16 hex digits."""
         return f"{self._prefix}{self._next():08x}"
 
-    def line(
-        self, name: str, kind: str, fields: Mapping[str, object], request: Mapping[str, object] | None = None
-    ) -> bytes:
+    def line(self, name: str, kind: str, fields: Mapping[str, object], request: str | None = None) -> bytes:
         """One event of plain values as a line without its newline; ``None`` members are left out.
 
-        ``request``: the members of the MCP request that the event belongs to.
+        ``request``: the MCP request that the event belongs to, as JSON.
         """
-        # Piece by piece, since most of an envelope is the same for every event of a process.
+        mcp = "" if request is None else f',"mcp":{request}'
+        members = _plain.members(fields)
+        comma = "," if members else ""
+        ts = _clock.utc_text(_stdlib.time_ns())
+        text = f'{{"ts":"{ts}{self._open(name, kind)}{self.next_id()}{self._close}{mcp}}}{comma}{members}}}}}'
+        return text.encode()
+
+    def form(self, name: str, members: str) -> str:
+        """A line as a format for: the time to the second, microseconds, number, request, what ``members`` wants.
+
+        The request is empty, or a member behind a comma, as ``members`` are.
+        """
+        before, after = self._open(name, "event").replace("%", "%%"), self._close.replace("%", "%%")
+        return f'{{"ts":"%s.%06dZ{before}%d{after}%s}}{members}}}}}'
+
+    def _open(self, name: str, kind: str) -> str:
+        """What stands between time and number: the same for every event of that name."""
         opening = self._opening.get(name)
         if opening is None:
             meta = {"name": name, "type": kind, "origin": ORIGIN, "schema": SCHEMA, "sensor_id": SENSOR_ID}
             opening = f'","event":{{"meta":{_plain.dumps(meta)[:-1]},"source_event_id":'
             self._opening[name] = opening
-        mcp = "" if request is None else f',"mcp":{_plain.dumps(request)}'
-        members = _plain.members(fields)
-        comma = "," if members else ""
-        ts = _clock.utc_text(_stdlib.time_ns())
-        text = f'{{"ts":"{ts}{opening}{self.next_id()}{self._close}{mcp}}}{comma}{members}}}}}'
-        return text.encode("ascii")
+        return opening
 
 
 def loss_fields(

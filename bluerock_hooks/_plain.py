@@ -5,13 +5,16 @@ msgspec costs 20 ms and more to import, ``json`` 5-8 ms; the C functions that th
 
 from __future__ import annotations
 
-from _json import encode_basestring_ascii as _quote
+from _json import encode_basestring_ascii as quote
 from _json import make_scanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+
+__all__ = ["dumps", "loads", "members", "quote"]
 
 
 class _Grammar:
@@ -40,7 +43,7 @@ def members(fields: Mapping[str, object]) -> str:
     # Most values are text and numbers, and a call for each would be most of the work.
     return ",".join(
         [
-            f"{_quote(name)}:{_quote(value) if type(value) is str else value if type(value) is int else dumps(value)}"
+            f"{quote(name)}:{quote(value) if type(value) is str else value if type(value) is int else dumps(value)}"
             for name, value in fields.items()
             if value is not None
         ]
@@ -60,7 +63,7 @@ def dumps(value: object) -> str:
         return "false"
     kind = type(value)
     if kind is str:
-        return _quote(value)  # type: ignore[arg-type]
+        return quote(value)  # type: ignore[arg-type]
     if kind is int:
         return str(value)
     if kind is float:
@@ -70,4 +73,4 @@ def dumps(value: object) -> str:
         return "{" + members(value) + "}"  # type: ignore[arg-type]
     if kind is list or kind is tuple:
         return "[" + ",".join(map(dumps, value)) + "]"  # type: ignore[call-overload]
-    return _quote(kind.__name__)
+    return quote(kind.__name__)

@@ -32,6 +32,7 @@ chmod = posix.chmod
 fallocate = posix.posix_fallocate
 fchmod = posix.fchmod
 fstat = posix.fstat
+getcwd = posix.getcwd
 ftruncate = posix.ftruncate
 link = posix.link
 listdir = posix.listdir

@@ -9,6 +9,7 @@ import sys
 from . import _clock, _guard, _stdlib
 from ._envelope import Envelope, loss_fields
 from ._notice import Notice
+from ._suspects import suspicious
 from ._version import __version__
 from .digests import Digests
 from .drain import Completion
@@ -17,18 +18,19 @@ from .hooks._audit import Audit
 from .hooks._trigger import Trigger
 from .hooks.host import HostHooks
 from .hooks.imports import Imports, inventory, may_hold_secrets
+from .notes import Notes
 from .recorder import Recorder
 from .ring import _forkpage
 from .spool import Spool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from .config import Settings
     from .encode import Encoder
     from .events import Event, McpMessage, Request, Span
-    from .hooks import Fill, Payload
+    from .hooks import Fill, Payload, Tell
     from .hooks.imports._startup import StartupFile
     from .hooks.mcp import McpHooks
     from .redact import Redactor
@@ -37,26 +39,6 @@ _MCP = ("mcp", "fastmcp")
 _word = _forkpage.word
 _MAX_ARGUMENTS = 64
 _MAX_ARGUMENT = 2048
-
-# What makes a command line worth the import of the redactor, which takes longer than all the rest of a start: most have
-# none of it.
-_SUSPECTS = (
-    "passw",
-    "passphrase",
-    "pwd",
-    "token",
-    "secret",
-    "key",
-    "auth",
-    "cred",
-    "bearer",
-    "://",
-    "sig",
-    "jwt",
-    "cookie",
-)
-_TOKEN = 16  # characters of letters, digits, - and _ in a row, a digit among them: may be a credential
-_BREAKS = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) in "-_")}
 
 
 class Sensor:
@@ -105,6 +87,7 @@ class Sensor:
             on_new_process=self._new_process,
             completion=self.completion,
         )
+        self._notes = Notes(self.envelope, self.recorder, self.completion)
         # First registered, last run: what others do at exit is recorded, and nothing of ours outlives the interpreter.
         atexit.register(self.close)
         self.audit = Audit(self.recorder.inside)
@@ -163,7 +146,7 @@ class Sensor:
 
     def word(self, text: str) -> str:
         """``text``, a name or path, as it may be recorded."""
-        return text[:_MAX_ARGUMENT] if self._redactor is None and not _suspicious(text) else self.clean(text)
+        return text[:_MAX_ARGUMENT] if self._redactor is None and not suspicious((text,)) else self.clean(text)
 
     def serving(self) -> None:
         """A process is about to be started on behalf of a request."""
@@ -183,23 +166,18 @@ class Sensor:
         self.recorder.emit(line)
 
     def note(self, name: str, fields: dict[str, object], span: Span | None = None) -> None:
-        """Record an event of plain values, without msgspec. Never raises an error of ours."""
-        try:
-            if not _word[0]:
-                self.recorder.check_process()
-            kind = "sensor_lifecycle" if name.startswith("sensor_") else "event"
-            line = self.envelope.line(name, kind, fields, None if span is None else _members(span))
-            line = self.completion.marked(name, line)
-        except Exception as exc:
-            self.recorder.failed("note", exc)
-            return
-        self.recorder.emit(line)
+        """Record an event of plain values, without msgspec."""
+        self._notes.note(name, fields, span)
 
-    def arguments(self, words: Sequence[str]) -> list[str]:
+    def kind(self, name: str, members: str) -> Tell:
+        """A function that records events ``name`` in few steps."""
+        return self._notes.kind(name, members)
+
+    def arguments(self, words: list[str]) -> list[str]:
         """A command line, cut and redacted: the program alone where that fails."""
         kept = [word[:_MAX_ARGUMENT] for word in words[:_MAX_ARGUMENTS]]
-        if not any(_suspicious(word) for word in kept[1:]):
-            return kept
+        if not suspicious(kept[1:]):
+            return words if kept == words else kept
         try:
             return self._redaction().argv(kept)
         except Exception as exc:
@@ -367,26 +345,6 @@ class Sensor:
 
     def _log_error(self, place: str, exc: Exception) -> None:
         self.notice.log("error", f"{place}: {type(exc).__name__}")
-
-
-def _members(span: Span) -> dict[str, object]:
-    request = span.request
-    return {name: getattr(request, name) for name in request.__struct_fields__}
-
-
-def _suspicious(word: str) -> bool:
-    lowered = word.lower()
-    if any(suspect in lowered for suspect in _SUSPECTS):
-        return True
-    name, equals, _ = lowered.partition("=")
-    if "pass" in name and (equals or name.startswith("-")):  # --pass x, DB_PASS=x; but not the statement in -c code
-        return True
-    if lowered.startswith("-p") and len(lowered) <= 3:
-        return True
-    if word.startswith("/"):  # caches and temporary directories have such names
-        return False
-    tokens = word.translate(_BREAKS).split()
-    return any(len(token) >= _TOKEN and any(mark.isdigit() for mark in token) for token in tokens)
 
 
 def _none(_value: object) -> None:

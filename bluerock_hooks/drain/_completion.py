@@ -86,14 +86,14 @@ class Completion:
 
     def _complete(self, line: bytes) -> bytes:
         try:
-            data = _plain.loads(line.decode("ascii"))
+            data = _plain.loads(line.decode())
             event = data["event"]
             members = self._completers[event["meta"]["name"]](event)
             if members.keys().isdisjoint(event):  # the usual case: no need to write again what is written
-                more = _plain.members(members).encode("ascii")
+                more = _plain.members(members).encode()
                 return line[:-2] + b"," + more + b"}}" if more else line
             event.update(members)
-            return _plain.dumps(data).encode("ascii")
+            return _plain.dumps(data).encode()
         except Exception as exc:
             _guard.swallow("drain.complete", exc)
             return line

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any, Protocol
 
     from ..events import Event, McpMessage, Request, Span
 
     Fill = Callable[..., bool]
     Payload = Callable[[object], bytes | None]
+    Tell = Callable[..., None]
 
     class Completion(Protocol):
         """Who has events completed on their way out of the ring (``drain.Completion``)."""
@@ -40,8 +41,18 @@ if TYPE_CHECKING:
             For hooks that work in processes without MCP. ``name`` and ``fields`` are those of a Struct in ``events``.
             """
 
-        def arguments(self, words: Sequence[str]) -> list[str]:
-            """A command line as it may be recorded, cut; the redactor is loaded only where one of the words asks."""
+        def kind(self, name: str, members: str) -> Tell:
+            """A function that records events ``name`` as ``note`` does, in few steps: ``tell(values, span)``.
+
+            ``members`` has the members, each behind a comma, as a format for ``values``: numbers and JSON (``_plain``).
+            Nobody completes such an event on its way out.
+            """
+
+        def arguments(self, words: list[str]) -> list[str]:
+            """A command line as it may be recorded, cut; the redactor is loaded only where one of the words asks.
+
+            ``words`` itself where none asks and nothing is cut: each of them may be recorded anywhere behind a program.
+            """
 
         @property
         def params(self) -> Payload:

@@ -6,10 +6,12 @@ from __future__ import annotations
 def text(value: object) -> str:
     """``value`` as text that any JSON reader takes; the name of its type where it is neither text nor path."""
     kind = type(value)
+    if kind is str and value.isascii():  # type: ignore[attr-defined]
+        return value  # type: ignore[return-value]
     if kind is bytes:
         return value.decode("utf-8", "backslashreplace")  # type: ignore[attr-defined,no-any-return]
     if kind is not str and kind.__module__.partition(".")[0] == "pathlib":
         value = str(value)
     if type(value) is str:
-        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+        return value.encode("utf-8", "backslashreplace").decode()
     return f"<{kind.__name__}>"

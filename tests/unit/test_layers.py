@@ -25,6 +25,7 @@ LAYERS: dict[str, int] = {
     "_plain": 0,
     "_proc": 0,
     "_stdlib": 0,
+    "_suspects": 0,
     "_version": 0,
     # 1 model
     "_envelope": 1,
@@ -39,6 +40,7 @@ LAYERS: dict[str, int] = {
     # 3 pipeline
     "drain": 3,
     "encode": 3,
+    "notes": 3,
     "recorder": 3,
     # 4 hooks
     "hooks": 4,

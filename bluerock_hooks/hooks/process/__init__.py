@@ -206,7 +206,8 @@ class Processes:
         def wait(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
             try:
-                launches.ended(result[0], lambda: _status.ended(result[1]))
+                if result[0] in launches.children:
+                    launches.ended(result[0], _status.ended(result[1]))
             except Exception as exc:
                 _guard.swallow("process.wait", exc)
             return result
@@ -219,8 +220,8 @@ class Processes:
         def waitid(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
             try:
-                if result is not None:
-                    self._launches.ended(result.si_pid, lambda: _status.of_waitid(result))
+                if result is not None and result.si_pid in self._launches.children:
+                    self._launches.ended(result.si_pid, _status.of_waitid(result))
             except Exception as exc:
                 _guard.swallow("process.wait", exc)
             return result
@@ -234,7 +235,7 @@ class Processes:
             code = original(self_, *args, **kwargs)
             try:
                 if type(code) is int:
-                    self._launches.ended(vars(self_).get("pid", 0), lambda: _status.of_code(code))
+                    self._launches.ended(vars(self_).get("pid", 0), _status.of_code(code))
             except Exception as exc:
                 _guard.swallow("process.poll", exc)
             return code

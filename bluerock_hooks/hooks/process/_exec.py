@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ... import _guard, _stdlib
+from ..._plain import quote
 from ...ring import _forkpage
 from .._attribution import current
 from .._text import text
-from ._launch import Launch, can_run
+from ._facts import can_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Execs:
 
     def __init__(self, launches: Launches) -> None:
         self._launches = launches
+        self._tell_exec = launches.recording.kind("python_process_exec", "%s")
         self._searching: dict[int, bool] = {}  # threads in os.execvp: has it found something?
         _forkpage.enlist(self)
 
@@ -69,11 +71,10 @@ class Execs:
             _guard.swallow("process.exec", exc)
 
     def _tell(self, path: object, argv: object, env: object, error: str | None) -> None:
-        launch = Launch("os.exec", current(), None)
-        launch.given = argv, path, None, env
-        recording = self._launches.recording
-        fields = {**launch.facts(recording.arguments), "error": error}
-        recording.note("python_process_exec", fields, launch.span)
+        members = self._launches.facts.of((argv, path, None, env))
+        if error is not None:
+            members += f',"error":{quote(error)}'
+        self._tell_exec((members,), current())
 
     # -- forks
 

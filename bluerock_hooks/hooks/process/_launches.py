@@ -8,11 +8,13 @@ event.
 from __future__ import annotations
 
 from ... import _clock, _guard, _stdlib
+from ..._plain import quote
 from ...ring import _forkpage
 from .. import _caller
 from .._attribution import current
-from . import _status
+from ._facts import Facts
 from ._launch import Launch
+from ._status import meaning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,9 +29,12 @@ _makers = {  # modules that make processes for others, and what their part is ca
     "multiprocessing.popen_fork": "multiprocessing",
     "multiprocessing.forkserver": FORKSERVER,
 }
+_START = ',"spawn_id":"%s","api":"%s"%s%s'
+_END = ',"spawn_id":"%s","api":"%s"%s,%s,"duration_ms":%s'
 _OUTER = ("subprocess.Popen", "os.spawn", "pty.spawn")  # what calls another function that makes processes
 _MAX_CHILDREN = 4096  # remembered until somebody asks for their status; a host that never does must not grow us
 _get_ident = _stdlib.get_ident
+_since_boot_ns = _clock.since_boot_ns
 
 
 class Launches:
@@ -37,12 +42,19 @@ class Launches:
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
+        self.facts = Facts(recording.arguments)
+        self._new_id = recording.new_id
+        self._tell_start = recording.kind("python_process_spawn", _START)
+        self._tell_end = recording.kind("python_process_exit", _END)
+        self._served = False
+        """The ring says that we start processes on behalf of requests."""
         self.silent = False
         """Nothing is recorded any more."""
         self.told_by_parent: set[int] = set()
         """Threads, of a forked child, that are about to become what the parent has told."""
         self._open: dict[int, Launch] = {}  # by thread
-        self._children: dict[int, Launch] = {}  # by pid
+        self.children: dict[int, Launch] = {}
+        """By pid, those whose status nobody has asked for."""
         _forkpage.enlist(self)
 
     def begin(self, api: str) -> Launch | None:
@@ -52,7 +64,8 @@ class Launches:
         try:
             me = _get_ident()
             launch = self._open[me] = Launch(api, current(), self._open.get(me))
-            if launch.span is not None:
+            if launch.span is not None and not self._served:
+                self._served = True
                 self.recording.serving()
         except Exception as exc:
             _guard.swallow("process.begin", exc)
@@ -77,10 +90,11 @@ class Launches:
         """``pid`` is its process: from now on somebody may ask for its status."""
         try:
             if launch is not None and type(pid) is int and pid > 0:
-                launch.is_made(pid)
-                if len(self._children) >= _MAX_CHILDREN:
-                    self._children.pop(list(self._children)[0], None)  # noqa: RUF015  in one step: other threads fork too
-                self._children[pid] = launch
+                launch.pid = pid
+                launch.until = _since_boot_ns()
+                if len(self.children) >= _MAX_CHILDREN:
+                    self.children.pop(list(self.children)[0], None)  # noqa: RUF015  in one step: other threads fork too
+                self.children[pid] = launch
         except Exception as exc:
             _guard.swallow("process.born", exc)
 
@@ -116,45 +130,37 @@ class Launches:
     def tell(self, launch: Launch, error: str | None = None) -> None:
         """Record the start, and the end where another thread has been told of that already."""
         launch.told = True
-        launch.id = self.recording.new_id()
-        fields = {
-            "spawn_id": launch.id,
-            "api": launch.api,
-            **launch.facts(self.recording.arguments),
-            "pid": launch.pid or None,
-            "start": launch.start or None,
-            "thread": launch.thread or None,
-            "error": error,
-        }
-        self.recording.note("python_process_spawn", fields, launch.span)
+        launch.id = spawn_id = self._new_id()
+        given, launch.given = launch.given, None
+        facts = "" if given is None else self.facts.of(given)
+        launch.process = more = launch.identity()
+        if launch.thread:
+            more += f',"thread":{launch.thread}'
         if error is not None:
-            self._children.pop(launch.pid, None)
+            more += f',"error":{quote(error)}'
+        self._tell_start((spawn_id, launch.api, facts, more), launch.span)
+        if error is not None:
+            self.children.pop(launch.pid, None)
         elif launch.ended is not None:
             self.tell_end(launch, launch.ended)
 
     def tell_end(self, launch: Launch, status: int) -> None:
         """Record the end."""
-        fields = {
-            "spawn_id": launch.id,
-            "api": launch.api,
-            "pid": launch.pid or None,
-            "start": launch.start or None,
-            **_status.meaning(status),
-            "duration_ms": (_clock.since_boot_ns() - launch.since) // 1000 / 1000,
-        }
-        self.recording.note("python_process_exit", fields, launch.span)
+        how = meaning(status) if status & 0xFF else f'"returncode":{status >> 8}'
+        took = (_since_boot_ns() - launch.since) // 1000 / 1000
+        self._tell_end((launch.id, launch.api, launch.process, how, took), launch.span)
 
-    def ended(self, pid: int, status: Callable[[], int | None]) -> None:
-        """Somebody was told the status of ``pid``; ``status()`` is None where that has not ended."""
-        launch = self._children.get(pid)
-        if launch is None or self.silent:
+    def ended(self, pid: int, status: int | None) -> None:
+        """Somebody was told the status of ``pid``, one of ``children``: None where that has not ended."""
+        if status is None or self.silent:
             return
-        how = status()
-        if how is not None and self._children.pop(pid, None) is not None:
-            if launch.told:
-                self.tell_end(launch, how)
-            else:
-                launch.ended = how
+        launch = self.children.pop(pid, None)
+        if launch is None:
+            return  # another thread was faster
+        if launch.told:
+            self.tell_end(launch, status)
+        else:
+            launch.ended = status
 
     # -- forks: the audit event comes first, then these
 
@@ -190,7 +196,8 @@ class Launches:
         """In the child: the children are the parent's."""
         launch = self.here()
         self.told_by_parent = {_get_ident()} if launch is not None and launch.given is not None else set()
-        self._open, self._children = {}, {}
+        self._open, self.children = {}, {}
+        self._served = False
 
     def started(self) -> None:
         """Nothing: the child's events speak for it."""

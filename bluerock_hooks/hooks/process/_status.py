@@ -30,11 +30,11 @@ def of_code(code: int) -> int:
     return -code if code < 0 else code << 8
 
 
-def meaning(status: int) -> dict[str, object]:
-    """``returncode``, or ``signal`` by name."""
+def meaning(status: int) -> str:
+    """``returncode``, or ``signal`` by name, as a member."""
     if os.WIFSIGNALED(status):
-        return {"signal": _signal_name(os.WTERMSIG(status))}
-    return {"returncode": os.WEXITSTATUS(status)}
+        return f'"signal":"{_signal_name(os.WTERMSIG(status))}"'
+    return f'"returncode":{os.WEXITSTATUS(status)}'
 
 
 def _signal_name(number: int) -> str:

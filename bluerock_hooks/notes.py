@@ -1,0 +1,90 @@
+"""Events of plain values on their way to the ring, for hooks that work in processes without MCP and so without msgspec.
+
+``note`` takes any event. Of what happens often, or between two programs, when the caches hold neither us nor the host,
+each step counts: ``kind`` prepares the line of such an event once, and filling it is one formatting operation.
+"""
+
+from __future__ import annotations
+
+from . import _clock, _plain, _stdlib
+from .ring import _forkpage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._envelope import Envelope
+    from .drain import Completion
+    from .events import Span
+    from .recorder import Recorder
+
+    Tell = Callable[..., None]
+
+__all__ = ["Notes"]
+
+_SECOND = 1_000_000_000
+
+_time_ns = _stdlib.time_ns
+_word = _forkpage.word
+
+
+class Notes:
+    """One a sensor; no method raises an error of ours, nor does what they give."""
+
+    def __init__(self, envelope: Envelope, recorder: Recorder, completion: Completion) -> None:
+        self._envelope = envelope
+        self._recorder = recorder
+        self._completion = completion
+
+    def note(self, name: str, fields: dict[str, object], span: Span | None = None) -> None:
+        """Record an event of plain values, as part of ``span``."""
+        try:
+            if not _word[0]:  # forked in C: the event is the child's
+                self._recorder.check_process()
+            kind = "sensor_lifecycle" if name.startswith("sensor_") else "event"
+            line = self._envelope.line(name, kind, fields, None if span is None else _context(span))
+            line = self._completion.marked(name, line)
+        except Exception as exc:
+            self._recorder.failed("note", exc)
+            return
+        self._recorder.emit(line)
+
+    def kind(self, name: str, members: str) -> Tell:
+        """A function that records events ``name``: ``tell(values)`` or ``tell(values, span)``.
+
+        ``members`` has the members, each behind a comma, as a format for ``values``: numbers and text that is JSON.
+        Nobody completes such an event on its way out of the ring.
+        """
+        envelope, recorder = self._envelope, self._recorder
+        emit = recorder.emit
+        form, born, last = "", 0, (0, "")
+
+        def tell(values: tuple[object, ...], span: Span | None = None) -> None:
+            nonlocal form, born, last
+            try:
+                if _word[0] != born or not born:  # the first time, and in a child, which has another identity
+                    recorder.check_process()
+                    form = envelope.form(name, members)
+                    born = _word[0]
+                second, ns = divmod(_time_ns(), _SECOND)
+                known, text = last
+                if known != second:
+                    text = _clock.utc_text(second * _SECOND)[:-8]
+                    last = second, text
+                mcp = "" if span is None else f',"mcp":{_context(span)}'
+                line = (form % (text, ns // 1000, envelope.next_id(), mcp, *values)).encode()
+            except Exception as exc:
+                recorder.failed("note", exc)
+                return
+            emit(line)
+
+        return tell
+
+
+def _context(span: Span) -> str:
+    """The request, as JSON."""
+    if not span.encoded:
+        request = span.request
+        members = {name: getattr(request, name) for name in request.__struct_fields__}
+        span.encoded = _plain.dumps(members).encode()
+    return span.encoded.decode()
