@@ -34,6 +34,7 @@ IGNORED_FILES = "/proc/* /sys/* /dev/null /dev/zero /dev/full /dev/random /dev/u
 # Modules that open files and make code for a living: the import system, tracebacks, and what writes classes for others.
 IGNORED_CALLERS = (
     "importlib._bootstrap importlib._bootstrap_external _frozen_importlib _frozen_importlib_external zipimport "
+    "importlib.metadata importlib.metadata.* importlib_metadata importlib_metadata.* "
     "site linecache tokenize collections dataclasses enum typing typing_extensions inspect ast annotationlib "
     "pydantic pydantic.* attr attr.* msgspec msgspec.* multiprocessing.* concurrent.*"
 )

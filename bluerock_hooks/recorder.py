@@ -348,7 +348,10 @@ class Recorder:
 
     def serving(self) -> None:
         """This process is about to start another one on behalf of a request: its sensor will look for that."""
-        self._drain.serving()
+        try:
+            self._enter(self._drain.serving)
+        except (OSError, BluerockError) as exc:
+            _guard.give_back(exc)  # the ring cannot be written: neither can what the child would add to
 
     def descends_from_serving(self, ancestors: Mapping[int, int]) -> bool:
         """Was this process, or one that it descends from, started on behalf of a request? Ticks by pid."""

@@ -40,7 +40,7 @@ class Call:
 
     __slots__ = (
         "answer_bytes", "by_client", "client", "digest", "error_code", "id", "method", "params_bytes", "receiver",
-        "sender", "server", "session", "tool", "transport",
+        "resumes", "sender", "server", "session", "tool", "transport",
     )  # fmt: skip
 
     def __init__(self, method: str, tool: str | None, request_id: object) -> None:
@@ -50,6 +50,8 @@ class Call:
         self.by_client = True
         self.digest = 0
         """Of its arguments as recorded."""
+        self.resumes: Call | None = None
+        """The request that asked for the input which this one brings."""
         self.sender: Side | None = None
         self.receiver: Side | None = None
         self.server: str | None = None
@@ -106,19 +108,20 @@ class Program:
         self.pid = pid
         self.first = self.last = first
         self.start: int | None = None
-        self.ancestors: tuple[ProcessKey, ...] = ()
+        self.ancestors: tuple[tuple[ProcessKey, object], ...] = ()
+        """Nearest first, each with the thread of it that made the one before."""
         self.info: dict[str, Any] = {}
         self.ended = False
 
     def descends_from(self, pid: int) -> bool:
         """Is it that process, or started by it through whatever chain?"""
-        return self.pid == pid or any(ancestor == pid for ancestor, _ in self.ancestors)
+        return self.pid == pid or any(key[0] == pid for key, _ in self.ancestors)
 
 
 class Start:
     """A ``python_process_spawn``."""
 
-    __slots__ = ("api", "at", "component", "end", "key", "span", "spawn_id")
+    __slots__ = ("api", "at", "component", "end", "key", "span", "spawn_id", "thread")
 
     def __init__(self, spawn_id: str, component: str, span: str | None, api: str, at: int) -> None:
         self.spawn_id = spawn_id
@@ -128,6 +131,8 @@ class Start:
         self.at = at
         self.end = NEVER
         self.key: ProcessKey | None = None
+        self.thread: object = None
+        """Where there is no key: the thread that waits for it."""
 
 
 Cause = Call | Start | Program

@@ -67,6 +67,8 @@ class Index:
         self._by_key: dict[ProcessKey, Program] = {}
         self._started: dict[ProcessKey, Start] = {}
         self._shells: dict[str, list[Start]] = {}
+        self._asking: dict[tuple[str, str], Call] = {}
+        """Requests that asked for input, by component and digest of their state."""
         self._causes: dict[str, Cause | None] = {}
         self._takers = {
             "python_mcp_event": self._message,
@@ -116,7 +118,12 @@ class Index:
         return sorted({id(call): call for call in self.calls.values()}.values(), key=lambda call: call.start)
 
     def cause_of_call(self, call: Call) -> Call | Program | None:
-        """The request that was being served when this one was sent, or the program, started by one, that sent it."""
+        """The request that this one goes on with, or that was being served when it was sent.
+
+        Else the program that sent it, if that was started by a request.
+        """
+        if call.resumes is not None:
+            return call.resumes
         for side in call.sides():
             parent = self.calls.get(side.parent) if side.parent is not None else None
             if parent is not None and parent is not call:
@@ -158,13 +165,13 @@ class Index:
     def _look(self, program: Program, depth: int) -> Cause | None:
         if program.start is None or depth > _DEEP:
             return None
-        for key in ((program.pid, program.start), *program.ancestors):
+        for key, thread in (((program.pid, program.start), None), *program.ancestors):
             start = self._started.get(key)
             if start is not None and start.component != program.component:
                 return start if self._is_of_a_call(start, depth) else None
             parent = self._by_key.get(key)
             if parent is not None and parent.component != program.component:
-                shell = self._shell(parent, program.first)
+                shell = self._shell(parent, program.first, thread)
                 if shell is not None:
                     return shell if self._is_of_a_call(shell, depth) else None
                 return parent if self._cause(parent, depth + 1) is not None else None
@@ -176,9 +183,13 @@ class Index:
         program = self.programs.get(start.component)
         return program is not None and self._cause(program, depth + 1) is not None
 
-    def _shell(self, parent: Program, at: int) -> Start | None:
-        """The ``os.system`` of ``parent`` that ran then, if there was only one: its pid is known to nobody."""
+    def _shell(self, parent: Program, at: int, thread: object) -> Start | None:
+        """The ``os.system`` of ``parent`` that ran then, whose pid is known to nobody: in that thread, or alone."""
         found = [start for start in self._shells.get(parent.component, ()) if start.at <= at <= start.end]
+        if thread is not None:
+            found = [start for start in found if start.thread == thread] or [
+                start for start in found if start.thread is None
+            ]
         return found[0] if len(found) == 1 else None
 
     # -- events
@@ -194,7 +205,7 @@ class Index:
         if kind == "request":
             self._request(event, request, program, at, (role, verb == "send", span))
         elif kind == "response":
-            self._response(event, span, at)
+            self._response(event, program, span, at)
 
     def _request(
         self, event: dict[str, Any], request: dict[str, Any], program: Program, at: int, who: tuple[str, bool, str]
@@ -218,6 +229,9 @@ class Index:
             if sender is not None:
                 sender.takes(call)
                 call = sender
+        resumed = self._asking.get((program.component, str(event.get("state_digest"))))
+        if resumed is not call:
+            call.resumes = call.resumes or resumed
         self.calls[span] = call
 
     @staticmethod
@@ -227,7 +241,7 @@ class Index:
         call.session = text_or_none(event.get("session_id")) or call.session
         call.transport = text_or_none(event.get("transport")) or call.transport
 
-    def _response(self, event: dict[str, Any], span: str, at: int) -> None:
+    def _response(self, event: dict[str, Any], program: Program, span: str, at: int) -> None:
         call = self.calls.get(span)
         side = self._side(call, span)
         if call is None or side is None:
@@ -236,6 +250,9 @@ class Index:
         self._end(side, event, at)
         code = event.get("error_code")
         call.error_code = code if isinstance(code, int) else call.error_code
+        state = event.get("state_digest")
+        if isinstance(state, str):
+            self._asking[program.component, state] = call
         if side is call.sender:
             self.joiner.answered(call)
 
@@ -270,6 +287,7 @@ class Index:
             start.key = (pid, tick)
             self._started[start.key] = start
         elif "error" not in event:
+            start.thread = event.get("thread")
             self._shells.setdefault(program.component, []).append(start)
         self.starts[start.spawn_id] = start
 
@@ -287,8 +305,11 @@ class Index:
         tick, ancestors = event.get("start"), event.get("ancestors")
         program.start = tick if isinstance(tick, int) else None
         program.info = {name: event[name] for name in ("argv", "python", "executable", "forked") if name in event}
-        found = [(member(row, "pid"), member(row, "start")) for row in ancestors] if isinstance(ancestors, list) else []
-        program.ancestors = tuple((pid, at) for pid, at in found if isinstance(pid, int) and isinstance(at, int))
+        rows = ancestors if isinstance(ancestors, list) else []
+        found = [(member(row, "pid"), member(row, "start"), member(row, "thread")) for row in rows]
+        program.ancestors = tuple(
+            ((pid, at), thread) for pid, at, thread in found if isinstance(pid, int) and isinstance(at, int)
+        )
         if program.start is not None:
             self._by_key[program.pid, program.start] = program
 

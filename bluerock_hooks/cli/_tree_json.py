@@ -43,7 +43,8 @@ def _call_json(node: CallNode, origin: int) -> dict[str, Any]:
         "outcome": call.outcome, "duration_ms": call.duration_ms, "error_code": call.error_code,
         "transport": call.transport, "session_id": call.session, "server_name": call.server,
         "client_name": call.client, "sender": _side_json(call.sender, origin),
-        "receiver": _side_json(call.receiver, origin), "params": node.params, "answer": node.answer,
+        "receiver": _side_json(call.receiver, origin), "resumes": call.resumes is not None or None,
+        "params": node.params, "answer": node.answer,
     }  # fmt: skip
     return {name: value for name, value in found.items() if value is not None}
 

@@ -125,7 +125,8 @@ class OutsideWriter:
 
 def _row(node: Node) -> Row:
     if isinstance(node, CallNode):
-        return Row(node.at, "call" if node.call.by_client else "asks", [*request(node.call), *where(node.call)], node)
+        word = "round" if node.call.resumes is not None else "call" if node.call.by_client else "asks"
+        return Row(node.at, word, [*request(node.call), *where(node.call)], node)
     if isinstance(node, ProcessNode):
         return Row(node.at, "process" if node.fields else "python", process(node), node)
     word, pieces = leaf(node)

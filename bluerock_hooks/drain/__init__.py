@@ -80,6 +80,8 @@ class Drain:
             self.spool.prepare()
             with self.spool.rings_directory() as directory:
                 ring = self._make_ring(directory)
+            if self._serving:
+                ring.serve(self.spool.rings_directory)
         except (OSError, BluerockError) as exc:
             _guard.give_back(exc)
             self._open_not_before = now + RETRY_OPEN
@@ -88,7 +90,6 @@ class Drain:
         ring.start_with(self.losses.own, self.losses.reported)
         self.ring = ring
         self._account()
-        ring.words[_layout.W_SERVING] = self._serving
         if not self._introduced:
             self._introduced = True
             for line in self.outside.first_lines():
@@ -99,10 +100,10 @@ class Drain:
         return ring
 
     def serving(self) -> None:
-        """From now on the ring says that its owner starts processes on behalf of requests."""
+        """From now on the ring says that its owner starts processes on behalf of requests. OSError, BluerockError."""
         self._serving = True
         if self.ring is not None:
-            self.ring.words[_layout.W_SERVING] = 1
+            self.ring.serve(self.spool.rings_directory)
 
     def _make_ring(self, directory: Directory) -> Ring:
         stem = f"{_stdlib.getpid()}-{_stdlib.urandom(8).hex()}"

@@ -47,7 +47,7 @@ _immortal: list[mmap.mmap] = []
 class Ring:
     """One ring file and its mapping.
 
-    Methods make no system calls (but ``create`` and ``declare``) and want the caller's lock.
+    Methods make no system calls (but ``create``, ``declare`` and ``serve``) and want the caller's lock.
     """
 
     __slots__ = ("birth", "largest", "main", "name", "nested", "segment", "segment_bytes", "state", "stem", "words")
@@ -119,6 +119,17 @@ class Ring:
         ring.main.abandon()
         ring.segment = ring.segment_bytes = 0
         return ring
+
+    def serve(self, directory: Callable[[], Directory]) -> None:
+        """Say that the owner starts processes on behalf of requests. OSError, SpoolError."""
+        self.words[at.W_SERVING] = 1
+        if self.state == at.WRITTEN:
+            with directory() as place:
+                fd = place.open(self.name, os.O_WRONLY)
+                try:
+                    write_all(fd, self.words[at.W_SERVING : at.W_SERVING + 1].tobytes(), at.W_SERVING << 3)
+                finally:
+                    _stdlib.close_fd(fd)
 
     def prepare(self, head: int, nested_head: int, segment: int, segment_bytes: int, reported: tuple[int, int]) -> int:
         """Get ready to say that what lies before the two heads is in the segment up to this size.

@@ -204,6 +204,26 @@ def test_the_lists_can_be_replaced(record: Any, tmp_path: Path) -> None:
     assert ("a.log",) not in told(events, "python_file_open", "path")
 
 
+def test_who_looks_for_distributions_reads_for_nobody(record: Any, tmp_path: Path) -> None:
+    """Their metadata, and archives on ``sys.path``, that ``pathlib`` and ``zipfile`` open for ``importlib.metadata``."""
+    events = record("""
+import pathlib, sys, zipfile
+zipfile.ZipFile("lib.zip", "w").close()
+sys.path.insert(0, "lib.zip")
+from importlib import metadata
+assert metadata.version("bluerock-hooks")
+list(metadata.entry_points())
+pathlib.Path("a.txt").write_text("")
+zipfile.ZipFile("lib.zip").close()
+import _thread, time
+_thread.start_new_thread(pathlib.Path("b.txt").write_text, ("",))
+time.sleep(0.2)
+""")
+    assert told(events, "python_file_open", "path", "mode") == [
+        ("lib.zip", "write"), ("a.txt", "write"), ("lib.zip", "read"), ("b.txt", "write"),
+    ]  # fmt: skip
+
+
 def test_a_secret_in_a_path_is_redacted(record: Any, spool: Path) -> None:
     secret = "ghp_" + "0123456789abcdefghijABCDEFGHIJ012345"
     record(f'open("{secret}", "w").close()')

@@ -294,6 +294,55 @@ def event(number: int, name: str, component: str, recorded_by: int, **fields: An
     return json.dumps(stored).encode()
 
 
+def test_the_rounds_of_a_request_are_one_tree() -> None:
+    def round_(at: int, number: int, outcome: str, brings: str | None, asks: str | None) -> list[bytes]:
+        client, server = {"span": f"a{number}"}, {"span": f"b{number}", "component": "c2", "pid": 5}
+        brought = {} if brings is None else {"state_digest": brings}
+        asked = {} if asks is None else {"state_digest": asks}
+        end = {"duration_ms": 1.0, "outcome": outcome, **asked}
+        return [
+            of(at, "request", "client_send", id=number, **client, **brought),
+            of(at + 1, "request", "server_received", id=number, **server, **brought),
+            of(at + 2, "response", "server_send", id=number, **server, **end),
+            of(at + 3, "response", "client_received", id=number, **client, **end),
+        ]
+
+    rounds = [
+        *round_(1, 1, "input_required", None, "d1"), *round_(11, 2, "input_required", "d1", "d2"),
+        *round_(21, 3, "ok", "d2", None), *round_(31, 4, "ok", "of-nobody", None),
+    ]  # fmt: skip
+    first, other = trees([SERVER, *rounds], "all")
+    found = as_json(first, 0)
+    second = found["children"][0]
+    (third,) = second["children"]
+    assert [each["id"] for each in (found, second, third, as_json(other, 0))] == [1, 2, 3, 4]
+    assert [each.get("resumes") for each in (found, second, third)] == [None, True, True]
+    assert [row.split()[2] for row in text([first]).splitlines()[1:]] == ["round", "round"]
+    assert trees([SERVER, *rounds[:8]]) != []
+
+
+def test_os_system_in_two_threads_is_told_apart() -> None:
+    def child(component: str, pid: int, thread: int | None) -> bytes:
+        parent = {"pid": 5, "start": 50, "thread": thread}
+        return line(4, "sensor_startup", component=component, pid=pid, start=pid,
+                    ancestors=[{"pid": pid - 1, "start": 1}, parent])  # fmt: skip
+
+    def shell(spawn: str, thread: int) -> bytes:
+        here = {"span_id": "b"}
+        return event(3, "python_process_spawn", "c2", 5, spawn_id=spawn, api="os.system", thread=thread, mcp=here)
+
+    lines = [
+        SERVER, *CALL, shell("s1", 51), shell("s2", 52),
+        child("of-2", 20, 52), child("of-1", 30, 51),
+        child("of-none", 40, 53), child("unknown", 50, None),
+        *ANSWERS,
+    ]  # fmt: skip
+    (tree,) = trees(lines)
+    starts = as_json(tree, 0)["children"]
+    below = [(row["thread"], [child["sensor"]["component_id"] for child in row["children"]]) for row in starts]
+    assert below == [(51, ["of-1"]), (52, ["of-2"])]
+
+
 def test_a_child_is_found_below_shells_forks_execs_and_os_system() -> None:
     here = {"span_id": "b"}
     lines = [

@@ -8,6 +8,7 @@ from .. import _caller
 from .._attribution import current
 from .._text import text
 from ._family import Family
+from ._repeats import known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from ._repeats import Repeats
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_OPEN = "python_file_open"
+_THROUGH = frozenset(("pathlib", "zipfile", "zipp"))  # modules that open what their caller names
 _DIRECTORY = os.O_DIRECTORY
-_SQLITE = os.O_RDWR | os.O_CREAT
 
 
 class Files(Family):
@@ -55,30 +57,38 @@ class Files(Family):
         if span is None and not self.everywhere:
             return
         path, _, flags = args
-        if type(path) is int or flags & _DIRECTORY:
-            return
-        self._open(span, path if type(path) is str else text(path), flags)
+        if type(path) is not str:
+            if type(path) is int:
+                return
+            path = text(path)
+        reads = flags & _WRITES == 0
+        entry = self._repeats.entries(span, _OPEN).get((path, reads))
+        if entry is not None:
+            self._repeats.again(span, entry)
+        elif not flags & _DIRECTORY:
+            self._open(span, path, reads)
 
     def _database(self, _event: str, args: tuple[Any, ...]) -> None:
         """SQLite opens its file in C."""
         span = current()
         path = text(args[0])
         if (span is not None or self.everywhere) and path not in (":memory:", ""):
-            self._open(span, path, _SQLITE)
+            self._open(span, path, False)
 
-    def _open(self, span: Span | None, path: str, flags: int) -> None:
-        mode = "write" if flags & _WRITES else "read"
-        exact = "open", mode, path
-        # Programs open the same files again and again: such an open is to cost little. Who does it is not asked then,
-        # so that an import of a file that was opened before counts as well.
-        if self._repeats.again(span, "python_file_open", exact) or self._unwanted(path):
+    def _open(self, span: Span | None, path: str, reads: bool) -> None:
+        if self._ignored(path):
             return
-        directory = path.rpartition("/")[0]
-        new = self._repeats.first(span, "python_file_open", exact, ("open", mode, directory, "*"), ("open", mode))
-        if new is not None:
+        # Programs open the same files again and again, or many of a directory: such an open is to cost little. Who does
+        # it is not asked then, so that an import of a file that was opened before counts as well.
+        repeats, directory = self._repeats, path.rpartition("/")[0]
+        keys = (path, reads), (directory, "*", reads), (reads,)
+        level, entry = known(repeats.entries(span, _OPEN), keys)
+        if entry is not None:
+            repeats.again(span, entry)
+        elif not self._is_others() and (new := repeats.first(span, _OPEN, *keys)):
             level, entry = new
             place = self._place((path, f"{directory}/*", "*")[level])
-            self._repeats.tell(span, entry, {**place, "mode": mode})
+            repeats.tell(span, entry, {**place, "mode": "read" if reads else "write"})
 
     def _removed(self, _event: str, args: tuple[Any, ...]) -> None:
         wanted, span = self._wanted()
@@ -105,10 +115,16 @@ class Files(Family):
             self._repeats.tell(span, entry, {**self._place("*" if level else path), "target": goal})
 
     def _unwanted(self, path: str) -> bool:
-        if self._ignored(path):
-            return True
+        return self._ignored(path) or self._is_others()
+
+    def _is_others(self) -> bool:
+        """Is it the work of a module that is not told of, or ours?"""
         frame = _caller.raiser()
-        return frame is None or self._ignored_callers(_caller.module_of(frame))
+        module = _caller.module_of(frame)
+        while frame is not None and frame.f_back is not None and module.partition(".")[0] in _THROUGH:
+            frame = frame.f_back
+            module = _caller.module_of(frame)
+        return frame is None or self._ignored_callers(module)
 
     def _place(self, path: str) -> dict[str, object]:
         relative = not path.startswith("/") and path != "*"

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .. import Recording
 
     Key = tuple[Hashable, ...]
-    Table = dict[str, dict[Key, "Entry"]]  # name of the event -> what it was about
 
 _ROOM = (256, 512)  # subjects of a kind in a request that are told at the first two levels; the last takes all
 _MOST_REQUESTS = 256  # with activity at the same time, also such that comes after their end
@@ -39,6 +38,25 @@ class Entry:
         self.last = self.told = 1
 
 
+def known(entries: dict[Key, Entry], keys: tuple[Key, ...]) -> tuple[int, Entry | None]:
+    """The level at which it has been told, or is to be told now."""
+    last = len(keys) - 1
+    for level, key in enumerate(keys):
+        entry = entries.get(key)
+        if entry is not None or level == last or len(entries) < _ROOM[level]:
+            return level, entry
+    raise ValueError("no keys")
+
+
+class Table(dict[str, dict["Key", Entry]]):
+    """What has been told on behalf of ``span``: name of the event -> what it was about -> how often."""
+
+    __slots__ = ("span",)
+
+    def __init__(self, span: Span | None) -> None:
+        self.span = span
+
+
 class Repeats:
     """``first(span, name, keys)`` asks whether something is new; ``tell`` records it then."""
 
@@ -48,44 +66,33 @@ class Repeats:
         _forkpage.enlist(self)
 
     def _begin(self) -> None:
-        self._tables: dict[int, tuple[Span, Table]] = {}
-        self._outside: Table = {}
+        self._tables: dict[int, Table] = {}
+        self._outside = Table(None)
 
-    def again(self, span: Span | None, name: str, key: Key) -> bool:
-        """Has this been told before? Then it is counted now."""
-        table = self._outside if span is None else self._table(span)
-        entries = table.get(name)
-        entry = entries.get(key) if entries is not None else None
-        if entry is None:
-            return False
-        self._again(span, entry)
-        return True
+    def entries(self, span: Span | None, name: str) -> dict[Key, Entry]:
+        """What has been told of events ``name``, by key."""
+        table = self._outside if span is None else self._tables.get(identity(span)) or self._new_table(span)
+        return table.get(name) or table.setdefault(name, {})
 
     def first(self, span: Span | None, name: str, *keys: Key) -> tuple[int, Entry] | None:
         """None where it has been told before, and is counted now; else what is to be given to ``tell``.
 
         ``keys`` name what happened from exact to wide; the level is the one at which it is new.
         """
-        table = (self._outside if span is None else self._table(span)).setdefault(name, {})
-        for level, key in enumerate(keys):
-            entry = table.get(key)
-            if entry is None and (level == len(keys) - 1 or len(table) < _ROOM[level]):
-                entry = Entry(name)
-                if table.setdefault(key, entry) is entry:
-                    return level, entry
-                entry = table[key]
-            if entry is not None:
-                self._again(span, entry)
-                return None
+        entries = self.entries(span, name)
+        level, entry = known(entries, keys)
+        if entry is None:
+            entry = Entry(name)
+            if entries.setdefault(keys[level], entry) is entry:
+                return level, entry
+            entry = entries[keys[level]]
+        self.again(span, entry)
         return None
 
-    def _table(self, span: Span) -> Table:
-        found = self._tables.get(identity(span))
-        if found is None:
-            if len(self._tables) >= _MOST_REQUESTS:
-                self.over(list(self._tables.values())[0][0])  # noqa: RUF015  in one step: other threads serve too
-            found = self._tables.setdefault(identity(span), (span, {}))
-        return found[1]
+    def _new_table(self, span: Span) -> Table:
+        if len(self._tables) >= _MOST_REQUESTS:
+            self._end(list(self._tables.values())[0])  # noqa: RUF015  in one step: other threads serve too
+        return self._tables.setdefault(identity(span), Table(span))
 
     def tell(self, span: Span | None, entry: Entry, fields: dict[str, object]) -> None:
         """Record the first time."""
@@ -93,9 +100,10 @@ class Repeats:
         self._recording.note(entry.name, fields, span)
         if span is None and len(self._outside.get(entry.name, ())) >= _ROOM[0]:
             # Nothing ends outside of a request: what comes after this is told anew.
-            self._finish(None, {entry.name: self._outside.pop(entry.name, {})})
+            self._finish(None, self._outside.pop(entry.name, {}))
 
-    def _again(self, span: Span | None, entry: Entry) -> None:
+    def again(self, span: Span | None, entry: Entry) -> None:
+        """It has happened once more."""
         entry.last = number = entry.next()
         if number in _STEPS and entry.fields is not None:
             entry.told = number
@@ -103,26 +111,26 @@ class Repeats:
 
     def over(self, span: Span) -> None:
         """The request has been served: tell what was counted."""
-        if not self._tables:
-            return
-        try:
-            found = self._tables.pop(identity(span), None)
-            if found is not None:
-                self._finish(span, found[1])
-        except Exception as exc:
-            _guard.swallow("activity.over", exc)
+        table = self._tables.get(identity(span))
+        if table is not None:
+            self._end(table)
 
     def close(self) -> None:
         """The process ends."""
-        try:
-            for span, _ in list(self._tables.values()):
-                self.over(span)
-            self._finish(None, self._outside)
-        except Exception as exc:
-            _guard.swallow("activity.close", exc)
+        for table in [*list(self._tables.values()), self._outside]:
+            self._end(table)
 
-    def _finish(self, span: Span | None, table: Table) -> None:
-        for entry in [entry for entries in list(table.values()) for entry in list(entries.values())]:
+    def _end(self, table: Table) -> None:
+        try:
+            if table.span is not None:
+                self._tables.pop(identity(table.span), None)
+            for entries in list(table.values()):
+                self._finish(table.span, entries)
+        except Exception as exc:
+            _guard.swallow("activity.end", exc)
+
+    def _finish(self, span: Span | None, entries: dict[Key, Entry]) -> None:
+        for entry in list(entries.values()):
             if entry.last > entry.told and entry.fields is not None:
                 entry.told = entry.last
                 self._recording.note(entry.name, {**entry.fields, "count": entry.last}, span)
