@@ -92,7 +92,7 @@ class Sensor:
         atexit.register(self.close)
         self.audit = Audit(self.recorder.inside)
         self.host = HostHooks(self, settings, self.audit)
-        if settings.imports != "off":
+        if settings.imports != "off" or settings.native != "off":
             self._watch_imports()
         if not self.recorder.open():
             self.reason = "no ring could be made"
@@ -230,7 +230,10 @@ class Sensor:
         try:
             digests = Digests(self.recorder.spool)
             self.imports = Imports(self, digests, everything=self.settings.imports == "all")
-            self.imports.install(self.audit, self.completion)
+            if self.settings.imports == "off":
+                self.imports.complete_libraries(self.completion)
+            else:
+                self.imports.install(self.audit, self.completion)
         except Exception as exc:
             _guard.swallow("imports", exc)
 

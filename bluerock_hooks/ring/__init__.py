@@ -23,7 +23,7 @@ from ._reading import RingContents, UnfinishedError, any_serving, read_ring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "INCOMPLETE",

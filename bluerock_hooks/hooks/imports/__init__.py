@@ -66,6 +66,10 @@ class Imports:
         completion.on("python_native_load", self._completer.library)
         self._find(list(sys.modules.items()))
 
+    def complete_libraries(self, completion: Completion) -> None:
+        """In place of ``install``: only say of native libraries what there is to say."""
+        completion.on("python_native_load", self._completer.library, settled=self._completer.settled)
+
     # -- what the interpreter says; in the importing thread, whose time it is
 
     def _bytecode(self, _event: str, args: tuple[Any, ...]) -> None:
