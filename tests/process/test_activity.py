@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _peers import read_spool
+from _peers import named, read_spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,6 +170,12 @@ import email.mime.text, encodings.idna  # the import system's own
     assert (path, digest) == ("libc.so.6", hashlib.sha256(Path(file).read_bytes()).hexdigest())
 
 
+def test_a_library_has_its_digest_where_imports_are_off(record: Any) -> None:
+    events = record("import ctypes; ctypes.CDLL('libc.so.6')", BLUEROCK_IMPORTS="off")
+    ((file, digest),) = told(events, "python_native_load", "file", "sha256")
+    assert digest == hashlib.sha256(Path(file).read_bytes()).hexdigest()
+
+
 def test_thousands_of_files_are_hundreds_of_events(record: Any, tmp_path: Path) -> None:
     """Outside of a request what was told is forgotten after 256 files, and told anew."""
     events = record("""
@@ -205,7 +211,7 @@ def test_the_lists_can_be_replaced(record: Any, tmp_path: Path) -> None:
 
 
 def test_who_looks_for_distributions_reads_for_nobody(record: Any, tmp_path: Path) -> None:
-    """Their metadata, and archives on ``sys.path``, that ``pathlib`` and ``zipfile`` open for ``importlib.metadata``."""
+    """Neither their metadata nor archives on ``sys.path``, which ``pathlib`` and ``zipfile`` open for them."""
     events = record("""
 import pathlib, sys, zipfile
 zipfile.ZipFile("lib.zip", "w").close()
@@ -238,6 +244,25 @@ def test_the_default_hears_nothing_outside_of_a_request(
     peer_venv().run("python", "-c", code, env=sensor_env)
     names = {line["event"]["meta"]["name"] for line in read_spool(spool)}
     assert {name for name in names if not name.startswith(("sensor_", "python_import", "python_package"))} == set()
+
+
+@pytest.mark.parametrize("ring", ["mmap", "write"])
+def test_what_a_request_starts_tells_what_it_does(
+    ring: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    code = """
+import subprocess, sys
+from bluerock_hooks import _bootstrap, events
+from bluerock_hooks.hooks import _attribution
+_bootstrap.sensor()._install_mcp()
+child = [sys.executable, "-c", "open(sys.argv[1]).close()"]
+child[2] = "import sys; " + child[2]
+subprocess.run([*child, "/etc/hostname"], check=True)
+_attribution.enter(events.Span("tools/call", "tool", 1, None, "0123456789abcdef", None, 0))
+subprocess.run([*child, "/etc/passwd"], check=True)
+"""
+    peer_venv().run("python", "-c", code, env={**sensor_env, "BLUEROCK_RING": ring})
+    assert [event["path"] for event in named(read_spool(spool), "python_file_open")] == ["/etc/passwd"]
 
 
 def test_a_forked_child_tells_anew(record: Any) -> None:
