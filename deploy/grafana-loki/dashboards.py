@@ -6,11 +6,14 @@ Usage::
 
     python deploy/grafana-loki/dashboards.py             # writes them
     python deploy/grafana-loki/dashboards.py --check     # exit status 1 where one would change
+    python deploy/grafana-loki/dashboards.py --fleet DIR # writes those for a Loki where host_name is no label
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -33,6 +36,8 @@ from _queries import (
 )
 
 DIRECTORY = Path(__file__).resolve().parent / "grafana" / "dashboards"
+
+_SELECTOR = re.compile(r'\{service_name=~"\$service", host_name=~"\$host"([^}]*)\}')
 
 SERVER_BOX, TOOL_BOX, SESSION_BOX = box("server", "Server"), box("tool", "Tool"), box("session", "Session")
 SPAN_BOX = box("span", "Span", ".+")
@@ -286,20 +291,34 @@ def activity() -> Json:
 BOARDS = {"fleet": fleet, "server": server, "call": call, "supply-chain": supply_chain, "activity": activity}
 
 
+def for_fleet(made: Json) -> Json:
+    """The dashboard for a Loki that has ``host_name`` as structured metadata: then a filter, and a box to type in."""
+    for panel in made["panels"]:
+        for target in panel["targets"]:
+            target["expr"] = _SELECTOR.sub(r'{service_name=~"$service"\1} | host_name=~"$host"', target["expr"])
+    boxes = made["templating"]["list"]
+    made["templating"]["list"] = [box("host", "Host", ".+") if each["name"] == "host" else each for each in boxes]
+    return made
+
+
 def main() -> int:
     """Write, or compare with ``--check``."""
-    changed = False
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--fleet", type=Path, metavar="DIR")
+    options = parser.parse_args()
+    status = 0
     for name, make in BOARDS.items():
-        path = DIRECTORY / f"{name}.json"
-        text = json.dumps(make(), indent=1) + "\n"
+        path = (options.fleet or DIRECTORY) / f"{name}.json"
+        text = json.dumps(for_fleet(make()) if options.fleet else make(), indent=1) + "\n"
         if path.exists() and path.read_text() == text:
             continue
-        changed = True
-        if "--check" in sys.argv:
+        if options.check:
             print(f"{path} is out of date: run {Path(__file__).name}")
+            status = 1
         else:
             path.write_text(text)
-    return 1 if changed and "--check" in sys.argv else 0
+    return status
 
 
 if __name__ == "__main__":
