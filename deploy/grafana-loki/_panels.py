@@ -147,17 +147,12 @@ def counts(title: str, of: str, columns: str, value: str, *, top: int = 0, width
 
 def table(title: str, expr: str, columns: str, value: str, *, width: int = 12, said: str = "") -> Json:
     """A table of an instant metric query: a row a series, the largest first."""
+    # Grafana's Loki makes a table of it, with a column for each label and this one for the value.
     headings = {**_headings(columns), "Value #A": value}
     return {
         **_panel("table", title, said, width, 9),
         "targets": [_instant(expr)],
-        "transformations": [
-            {"id": "labelsToFields", "options": {"mode": "columns"}},
-            {"id": "merge", "options": {}},
-            # A single series has no suffix at its value.
-            {"id": "renameByRegex", "options": {"regex": "^Value$", "renamePattern": "Value #A"}},
-            _organized(headings),
-        ],
+        "transformations": [_organized(headings)],
         **_cells(headings),
         "options": {"cellHeight": "sm", "sortBy": [{"displayName": value, "desc": True}]},
     }
