@@ -18,7 +18,10 @@ import yaml
 from _peers import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from _peers import Peer
 
 STACK = ROOT / "deploy" / "grafana-loki"
 COMPOSE: dict[str, Any] = yaml.safe_load((STACK / "compose.yaml").read_text())
@@ -129,6 +132,18 @@ def test_the_demo_is_the_sample_as_if_it_had_just_happened(home: Path) -> None:
     assert moment(events[-1]) - moment(events[0]) == moment(recorded[-1]) - moment(recorded[0])
     assert f"BLUEROCK_SPOOL_DIR={spool}" in (home / "called").read_text()
     assert not (home / ".bluerock" / "event-spool").exists()
+
+
+def test_the_wheel_has_what_it_needs(home: Path, peer_venv: Callable[..., Peer]) -> None:
+    peer = peer_venv(_peers.CURRENT, "mcp==2.3.0")
+    env = _peers.environment(home, PATH=f"{home}/bin:{os.environ['PATH']}")
+    done = peer.run("bluerock-hooks", "stack", "up", "--demo", env=env)
+    assert done.stdout.endswith("/.bluerock/stack/demo-spool\n")
+    installed = home / ".bluerock" / "stack"
+    names = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
+    boards = {f"grafana-loki/grafana/dashboards/{path.name}" for path in STACK.glob("grafana/dashboards/*")}
+    assert len(boards) == 5
+    assert boards | {"collectors/otelcol.yaml", "grafana-loki/compose.yaml", "grafana-loki/loki.yaml"} <= names
 
 
 def test_down_passes_on_how_it_ended(home: Path) -> None:
