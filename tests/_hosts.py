@@ -48,8 +48,12 @@ Doings = Counter[tuple[int, str]]
 class Run:
     """A finished program: what it did, and what is recorded of it."""
 
-    def __init__(self, done: subprocess.CompletedProcess[str], said: Doings, lines: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, done: subprocess.CompletedProcess[str], said: Doings, lines: list[dict[str, Any]], drained: int
+    ) -> None:
         self.done = done
+        self.drained = drained
+        """Events that were in segments before what was left was recovered."""
         self.said = said
         """How many acts by process and doer, as the program says."""
         self.lines = lines
@@ -115,7 +119,9 @@ def play(
     off, on_ = runs
     with_us, without = ((done.returncode, done.stdout, done.stderr) for done in (on_, off))
     assert with_us == without, f"{with_us}\ninstead of\n{without}"
-    return Run(on_, reported(directory / "with" / "report"), read_spool(Path(env["BLUEROCK_SPOOL_DIR"])))
+    spool = Path(env["BLUEROCK_SPOOL_DIR"])
+    drained = sum(segment.read_bytes().count(b"\n") for segment in spool.glob("*.ndjson"))
+    return Run(on_, reported(directory / "with" / "report"), read_spool(spool), drained)
 
 
 def reported(path: Path) -> Doings:
