@@ -50,7 +50,7 @@ def leave(token: Token[Any]) -> None:
     """Take back what ``enter`` did, or the ``set`` of any other variable of ours. Never raises."""
     try:
         token.var.reset(token)
-    except ValueError as exc:
+    except (RuntimeError, ValueError) as exc:
         # A coroutine that was never finished is closed in somebody else's context: there is nothing to take back.
         _guard.give_back(exc)
 

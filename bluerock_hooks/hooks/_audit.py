@@ -80,9 +80,9 @@ def _hook(handlers: dict[str, Handler], inside: Container[int]) -> Callable[[str
             return
         me = ident()
         nested = me in busy
-        if (nested or me in inside) and _is_ours(_getframe(1)):
-            return
         try:
+            if (nested or me in inside) and _is_ours(_getframe(1)):
+                return
             busy.add(me)
             handler(event, args)
         except Exception as exc:

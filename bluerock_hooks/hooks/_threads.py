@@ -27,8 +27,11 @@ def submit(original: Any) -> Callable[..., Any]:
         span = current()
         if span is None:
             return original(self_, *args, **kwargs)
-        if args and not any(base.__module__ == _ELSEWHERE for base in type(self_).__mro__):
-            args = (run, span, *args)
+        try:
+            if args and not any(base.__module__ == _ELSEWHERE for base in type(self_).__mro__):
+                args = (run, span, *args)
+        except Exception as exc:
+            _guard.swallow("threads.submit", exc)
         # What is submitted outside a request is not wrapped: the worker that may be started here begins without one.
         token = enter(None)
         try:
@@ -77,7 +80,10 @@ def _carry(thread: Any, span: Span) -> Callable[[], None]:
             own.pop("run", None)
 
     def carried() -> Any:
-        put_back()
+        try:
+            put_back()
+        except Exception as exc:
+            _guard.swallow("threads.run", exc)
         return run(span, method)
 
     own["run"] = carried

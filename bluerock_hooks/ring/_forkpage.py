@@ -9,10 +9,11 @@ from __future__ import annotations
 import mmap
 from _weakref import ref
 
-from .. import _stdlib
+from .. import _guard, _stdlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Protocol
 
     class Member(Protocol):
@@ -73,12 +74,15 @@ def enlist(member: Member) -> None:
     _members.append(ref(member))
     if not _registered:
         _registered.append(True)
-        _stdlib.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=new_process)
+        _stdlib.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_in_child)
         arm()
 
 
 def new_process() -> None:
-    """In a child, before anything else of ours happens there; once, whoever notices first."""
+    """In a child, before anything else of ours happens there; once, whoever notices first.
+
+    Where that fails, the child still counts as not ours, and the next event tries again.
+    """
     births[0] += 1
     members = _living()
     for member in members:
@@ -89,13 +93,33 @@ def new_process() -> None:
 
 
 def _before() -> None:
-    for member in _living():
-        member.before_fork()
+    try:
+        _tell("before_fork", _living())
+    except Exception as exc:  # what an at-fork function raises is printed on the host's stderr
+        _guard.swallow("fork", exc)
 
 
 def _after_in_parent() -> None:
-    for member in reversed(_living()):  # whoever was told last of the fork is the first to hear that it is over
-        member.after_fork()
+    try:
+        # Whoever was told last of the fork is the first to hear that it is over.
+        _tell("after_fork", reversed(_living()))
+    except Exception as exc:
+        _guard.swallow("fork", exc)
+
+
+def _in_child() -> None:
+    try:
+        new_process()
+    except Exception as exc:
+        _guard.swallow("fork", exc)
+
+
+def _tell(step: str, members: Iterable[Member]) -> None:
+    for member in members:
+        try:
+            getattr(member, step)()
+        except Exception as exc:  # noqa: PERF203
+            _guard.swallow(step, exc)
 
 
 def _living() -> list[Member]:

@@ -117,8 +117,12 @@ class Direct:
         peer = getattr(dispatcher, "_peer", None)
 
         async def tapped_request(dctx: Any, method: Any, params: Any) -> Any:
-            request_id = dctx.request_id
-            connection.message({"id": request_id, "method": method, "params": params}, True)
+            request_id: Any = None
+            try:
+                request_id = dctx.request_id
+                connection.message({"id": request_id, "method": method, "params": params}, True)
+            except Exception as exc:
+                _guard.swallow("mcp.direct_tapped", exc)
             token = SERVING.set(connection)
             try:
                 result = await on_request(dctx, method, params)
@@ -132,10 +136,13 @@ class Direct:
 
         def tapped_intercept(method: Any, params: Any) -> Any:
             # A call is the message here: what this side receives is what the peer sent.
-            sender = self._connections.get(identity(peer))
-            if sender is not None:
-                sender.message({"method": method, "params": params}, False)
-            connection.message({"method": method, "params": params}, True)
+            try:
+                sender = self._connections.get(identity(peer))
+                if sender is not None:
+                    sender.message({"method": method, "params": params}, False)
+                connection.message({"method": method, "params": params}, True)
+            except Exception as exc:
+                _guard.swallow("mcp.direct_intercept", exc)
             return intercept(method, params) if intercept is not None else False
 
         args, kwargs = replaced(args, kwargs, 0, "on_request", tapped_request)
