@@ -29,6 +29,7 @@ write_fd = posix.write
 pwrite_fd = posix.pwrite
 close_fd = posix.close
 chmod = posix.chmod
+dup = posix.dup
 fallocate = posix.posix_fallocate
 fchmod = posix.fchmod
 fstat = posix.fstat

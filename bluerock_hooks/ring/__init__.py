@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import mmap
 import os
-import sys
 
 from .. import _clock, _guard, _stdlib
-from . import _forkpage
+from . import _forkpage, _mapping
 from . import _layout as at
 from ._directory import Directory, write_all
 from ._layout import INCOMPLETE, REASONS
@@ -23,6 +21,7 @@ from ._reading import RingContents, UnfinishedError, any_serving, read_ring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Callable, Mapping
 
 __all__ = [
@@ -38,10 +37,6 @@ __all__ = [
 
 _GET_FLAGS, _SET_FLAGS, _NO_COPY = 0x80086601, 0x40086602, 0x00800000  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_NOCOW_FL
 _DONT_DUMP = 16  # MADV_DONTDUMP: events stay out of core files
-
-# Mappings are never freed: up to 3.12 a mapping owns a copy of its descriptor, and freeing it would close that number,
-# which by then may be the host's.
-_immortal: list[mmap.mmap] = []
 
 
 class Ring:
@@ -82,14 +77,12 @@ class Ring:
             # A sparse page on a full disk is SIGBUS at the first store: take the space now or refuse.
             _stdlib.fallocate(fd, 0, size)
             locked = _lock(fd)
-            keep_no_descriptor = {"trackfd": False} if sys.version_info >= (3, 13) else {}
-            mapping = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, **keep_no_descriptor)
+            mapping = _mapping.shared(fd, size)
         except BaseException:  # also the host's, from a signal handler: half a ring must not stay
             directory.unlink(stem + RING)
             raise
         finally:
             _stdlib.close_fd(fd)
-        _immortal.append(mapping)
         words = memoryview(mapping).cast("Q")
         words[at.W_LOCKED] = int(locked)
         for index, value in header:
