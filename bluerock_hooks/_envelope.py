@@ -22,7 +22,7 @@ class Envelope:
     C call, so threads need no lock.
     """
 
-    __slots__ = ("_close", "_next", "_opening", "_prefix", "component_id", "next_id", "pid")
+    __slots__ = ("_close", "_id", "_next", "_opening", "component_id", "next_id", "pid")
 
     next_id: Callable[[], int]
 
@@ -36,12 +36,12 @@ class Envelope:
         self.next_id = count(1).__next__
         self._opening: dict[str, str] = {}
         self._close = f',"component_id":"{self.component_id}"}},"context":{{"process":{{"pid":{self.pid}}}'
-        self._prefix = _stdlib.urandom(4).hex()
+        self._id = f"{_stdlib.urandom(4).hex()}%08x"
         self._next = count(1).__next__
 
     def new_id(self) -> str:
         """An id that no other request or connection of any process has, but for chance: 16 hex digits."""
-        return f"{self._prefix}{self._next():08x}"
+        return self._id % self._next()
 
     def line(self, name: str, kind: str, fields: Mapping[str, object], request: str | None = None) -> bytes:
         """One event of plain values as a line without its newline; ``None`` members are left out.

@@ -207,7 +207,7 @@ class Processes:
             result = original(*args, **kwargs)
             try:
                 if result[0] in launches.children:
-                    launches.ended(result[0], _status.ended(result[1]))
+                    launches.ended(result[0], result[1])
             except Exception as exc:
                 _guard.swallow("process.wait", exc)
             return result

@@ -52,7 +52,11 @@ class Facts:
         """
         argv, programs, cwd, env = given
         line, where = self._line(argv), text(cwd) if cwd is not None else _working_directory()
-        program = self._program(programs, where, env)
+        program = None
+        if type(programs) is tuple and len(programs) == 1 and type(programs[0]) is bytes:
+            program = self._paths.get(programs[0])
+        if program is None:
+            program = self._program(programs, where, env)
         said = "" if line is None else f',"argv":[{line}]'
         if program is not None:
             said += f',"executable":{program}'
@@ -90,7 +94,7 @@ class Facts:
     def _program(self, programs: object, where: str | None, env: object) -> str | None:
         path = programs[0] if type(programs) is tuple and len(programs) == 1 else programs
         if (type(path) is bytes or type(path) is str) and path[:1] in _ROOT:
-            return self._paths.get(path) or self._remembered(path)
+            return self._remembered(path)
         found = resolved(programs, where, env)
         return None if found is None else quote(found)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ... import _clock
-from ..._clock import TICK_NS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,12 +40,3 @@ class Launch:
         self.outer = outer
         """What was going on in this thread already, such as ``os.spawnv`` around its ``os.fork``."""
         self.since = _since_boot_ns()
-
-    def identity(self) -> str:
-        """Pid and start tick as members, each behind a comma; the start tick is asked for while it can be had."""
-        pid, start = self.pid, self.since // TICK_NS
-        if not pid:
-            return ""
-        if start != self.until // TICK_NS:
-            start = _clock.start_tick(pid)
-        return f',"pid":{pid},"start":{start}' if start else f',"pid":{pid}'

@@ -8,13 +8,14 @@ event.
 from __future__ import annotations
 
 from ... import _clock, _guard, _stdlib
+from ..._clock import TICK_NS
 from ..._plain import quote
 from ...ring import _forkpage
 from .. import _caller
 from .._attribution import current
 from ._facts import Facts
 from ._launch import Launch
-from ._status import meaning
+from ._status import STOPPED, meaning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _makers = {  # modules that make processes for others, and what their part is ca
     "multiprocessing.forkserver": FORKSERVER,
 }
 _START = ',"spawn_id":"%s","api":"%s"%s%s'
-_END = ',"spawn_id":"%s","api":"%s"%s,%s,"duration_ms":%s'
+_END = ',"spawn_id":"%s","api":"%s"%s,%s,"duration_ms":%d.%03d'
 _OUTER = ("subprocess.Popen", "os.spawn", "pty.spawn")  # what calls another function that makes processes
 _MAX_CHILDREN = 4096  # remembered until somebody asks for their status; a host that never does must not grow us
 _get_ident = _stdlib.get_ident
@@ -133,7 +134,11 @@ class Launches:
         launch.id = spawn_id = self._new_id()
         given, launch.given = launch.given, None
         facts = "" if given is None else self.facts.of(given)
-        launch.process = more = launch.identity()
+        more, pid, start = "", launch.pid, launch.since // TICK_NS
+        if pid:
+            if start != launch.until // TICK_NS:
+                start = _clock.start_tick(pid)  # while it can be had
+            launch.process = more = f',"pid":{pid},"start":{start}' if start else f',"pid":{pid}'
         if launch.thread:
             more += f',"thread":{launch.thread}'
         if error is not None:
@@ -147,13 +152,13 @@ class Launches:
     def tell_end(self, launch: Launch, status: int) -> None:
         """Record the end."""
         how = meaning(status) if status & 0xFF else f'"returncode":{status >> 8}'
-        took = (_since_boot_ns() - launch.since) // 1000 / 1000
-        self._tell_end((launch.id, launch.api, launch.process, how, took), launch.span)
+        ms, us = divmod((_since_boot_ns() - launch.since) // 1000, 1000)
+        self._tell_end((launch.id, launch.api, launch.process, how, ms, us), launch.span)
 
-    def ended(self, pid: int, status: int | None) -> None:
-        """Somebody was told the status of ``pid``, one of ``children``: None where that has not ended."""
-        if status is None or self.silent:
-            return
+    def ended(self, pid: int, status: int) -> None:
+        """Somebody was told the status of ``pid``, one of ``children``."""
+        if status & STOPPED == STOPPED or self.silent:
+            return  # it has only stopped, or goes on
         launch = self.children.pop(pid, None)
         if launch is None:
             return  # another thread was faster

@@ -9,20 +9,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+STOPPED = 0x7F
+"""The last seven bits of the status of a process that has only stopped, or goes on."""
+
 _signals: dict[int, str] = {}
 
 
-def ended(status: int) -> int | None:
-    """A wait status as it is; None where the process has only stopped, or goes on."""
-    return status if os.WIFEXITED(status) or os.WIFSIGNALED(status) else None
-
-
-def of_waitid(result: Any) -> int | None:
-    """The wait status of what ``os.waitid`` gives, None as above."""
+def of_waitid(result: Any) -> int:
+    """The wait status of what ``os.waitid`` gives."""
     code, status = result.si_code, result.si_status
     if code == os.CLD_EXITED:
         return int(status << 8)
-    return int(status) if code in (os.CLD_KILLED, os.CLD_DUMPED) else None
+    return int(status) if code in (os.CLD_KILLED, os.CLD_DUMPED) else STOPPED
 
 
 def of_code(code: int) -> int:
