@@ -12,8 +12,9 @@ DATASOURCE: Json = {"type": "loki", "uid": "bluerock-loki"}
 TAG = "bluerock-hooks"
 WIDTH = 24  # of Grafana's grid
 _RED, _YELLOW, _GREEN, _PLAIN = "red", "yellow", "green", "text"
-_CALL = "/d/bluerock-call?${__url_time_range}&${service:queryparam}&${host:queryparam}"
-_SERVER = "/d/bluerock-server?${__url_time_range}&${service:queryparam}&${host:queryparam}"
+_SAME = "?${__url_time_range}&${service:queryparam}&${host:queryparam}"
+_CALL = f"/d/bluerock-call{_SAME}"
+_SERVER = f"/d/bluerock-server{_SAME}"
 
 # Of the columns of tables, by label.
 HEADINGS = {
@@ -91,14 +92,22 @@ LINKS = {
 
 
 def stat(
-    title: str, expr: str, *, unit: str = "short", bad: float | None = None, width: int = 4, said: str = ""
+    title: str,
+    expr: str,
+    *,
+    unit: str = "short",
+    bad: float | None = None,
+    width: int = 4,
+    said: str = "",
+    to: str = "",
 ) -> Json:
-    """One number over the time range; from ``bad`` on it is red."""
+    """One number over the time range; from ``bad`` on it is red. ``to``: the dashboard with the lines behind it."""
     steps: list[Json] = [{"color": _PLAIN if bad is None else _GREEN, "value": None}]
     if bad is not None:
         steps.append({"color": _RED, "value": bad})
     return {
         **_panel("stat", title, said, width, 4),
+        "links": [{"title": "The lines behind it", "url": f"/d/{to}{_SAME}"}] if to else [],
         "targets": [_instant(expr)],
         "fieldConfig": {
             "defaults": {"unit": unit, "noValue": "0", "thresholds": {"mode": "absolute", "steps": steps}},

@@ -66,8 +66,8 @@ def fleet() -> Json:
     line = "{{.event_name}} {{.gen_ai_tool_name}} {{.bluerock_outcome}} {{.module}} {{.path}} {{.record}} {{.pyc}} "
     line += "{{.program}} {{.code}} {{.failure}} {{.element}} {{.reason}} {{.place}}"
     panels = [
-        stat("Tool calls", number(calls), said="Answered by a server that has a sensor."),
-        stat("Failed calls", number(f"{calls} | {FAILED}"), bad=1),
+        stat("Tool calls", number(calls), said="Answered by a server that has a sensor.", to="bluerock-call"),
+        stat("Failed calls", number(f"{calls} | {FAILED}"), bad=1, to="bluerock-server"),
         stat("Servers", distinct(f'{calls} | bluerock_server_name!=""', "bluerock_server_name")),
         stat("Hosts", distinct(everything, "host_name")),
         stat(
@@ -108,7 +108,7 @@ def server() -> Json:
         stat("p95 of a call", percentile(calls, 0.95), unit="ms"),
         stat("Connections", distinct(answers, "bluerock_connection_id")),
         stat("Refused requests", number(events("python_mcp_rejected", SERVER)), bad=1, said="By the HTTP transport."),
-        stat("Changed definitions", number(" | ".join((added, *CHANGED))), bad=1),
+        stat("Changed definitions", number(" | ".join((added, *CHANGED))), bad=1, to="bluerock-supply-chain"),
         series("Calls by tool", {"{{gen_ai_tool_name}}": number(calls, STEP, "gen_ai_tool_name")}, stacked=True),
         series("p95 by tool", {"{{gen_ai_tool_name}}": percentile(calls, 0.95, STEP, "gen_ai_tool_name")}, unit="ms"),
         counts("How calls ended", calls, "gen_ai_tool_name bluerock_outcome", "Calls"),
@@ -154,7 +154,7 @@ def call() -> Json:
             "bluerock_parent_span_id process_pid host_name",
             said="A click on a span shows what that call caused.",
         ),
-        stat("Processes", number(events("python_process_spawn", TOOL, SPAN))),
+        stat("Processes", number(events("python_process_spawn", TOOL, SPAN)), to="bluerock-activity"),
         stat("Connections", number(events(TALKED, TOOL, SPAN))),
         stat("Files", number(events(FILES, TOOL, SPAN))),
         stat("Imports", number(events("python_import", TOOL, SPAN))),
