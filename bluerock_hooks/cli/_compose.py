@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 
 from ..errors import BluerockError
@@ -37,17 +36,35 @@ class Stack:
         """Where ``--demo`` puts the sample."""
         return f"{self.directory}/demo-spool"
 
-    def install(self) -> None:
-        """Copy the files, in the place of those of another version. Users inside containers have to read them."""
-        source = _shipped()
+    def install(self) -> bool:
+        """Copy what is new or has changed, remove what is no more; whether anything was.
+
+        In place, since containers that run have these files and directories mounted. Other users read them there.
+        """
+        changed = False
+        files = {f"{self.directory}/{name}": content for name, content in _files().items()}
+        for path, content in files.items():
+            if _read(path) != content:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "wb") as file:
+                    file.write(content)
+                changed = True
+        for path in self._copied():
+            if path in files:
+                os.chmod(path, 0o644)
+            else:
+                os.unlink(path)
+                changed = True
+        return changed
+
+    def _copied(self) -> list[str]:
+        """Every file there, of directories that are open to others."""
+        found = []
         for name in _SHIPPED:
-            target = f"{self.directory}/{name}"
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(f"{source}/{name}", target, ignore=shutil.ignore_patterns("*.py", "__pycache__", "demo"))
-            for directory, _, files in os.walk(target):
+            for directory, _, files in os.walk(f"{self.directory}/{name}"):
                 os.chmod(directory, 0o755)  # noqa: S103 - no secret is in it
-                for file in files:
-                    os.chmod(f"{directory}/{file}", 0o644)
+                found += [f"{directory}/{file}" for file in files]
+        return found
 
     def installed(self) -> bool:
         """Was it ever started by this user?"""
@@ -83,6 +100,27 @@ def sample() -> str:
     """The recorded events of ``--demo``, as text."""
     with open(f"{_shipped()}/{_SAMPLE}", encoding="utf-8") as file:
         return file.read()
+
+
+def _files() -> dict[str, bytes]:
+    """What compose needs: content by path below ``deploy``."""
+    source = _shipped()
+    return {
+        os.path.relpath(path, source): _read(path)
+        for name in _SHIPPED
+        for directory, _, files in os.walk(f"{source}/{name}")
+        for path in (f"{directory}/{file}" for file in files)
+        if path.endswith((".json", ".yaml"))
+    }
+
+
+def _read(path: str) -> bytes:
+    """Nothing where there is no such file."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
 
 
 def _shipped() -> str:

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -44,7 +43,7 @@ def main(args: list[str], prog: str) -> int:
 def _up(stack: Stack, options: argparse.Namespace) -> int:
     spool = _demo(stack) if options.demo else open_spool(options.spool)
     spool.prepare()
-    stack.install()
+    changed = stack.install()
     env = {
         "BLUEROCK_SPOOL_DIR": spool.path,
         "BLUEROCK_UID": str(os.getuid()),
@@ -53,16 +52,18 @@ def _up(stack: Stack, options: argparse.Namespace) -> int:
         "BLUEROCK_GRAFANA_PORT": str(options.port),
         "OTEL_SERVICE_NAME": options.service or os.environ.get("OTEL_SERVICE_NAME") or "bluerock-hooks",
     }
-    stack.compose("up", "--detach", "--wait", env=env)
+    # Compose looks at its own file only, not at what is mounted.
+    stack.compose("up", "--detach", "--wait", *(["--force-recreate"] if changed else []), env=env)
     print(f"http://127.0.0.1:{options.port} shows what is recorded in {spool.path}")
     return 0
 
 
 def _demo(stack: Stack) -> Spool:
     """A spool with the sample in it, as if its last event had happened now."""
-    shutil.rmtree(stack.demo_spool, ignore_errors=True)
     spool = Spool(stack.demo_spool)
     spool.prepare()
+    for segment in spool.segments():  # the directory stays: a collector that runs has it mounted
+        os.unlink(segment.path)
     blob = "".join(shifted(sample().splitlines(), datetime.now(timezone.utc))).encode()
     spool.append(f"1-{time.time_ns():016x}", 0, 0, blob)
     return spool

@@ -88,8 +88,8 @@ def test_up_makes_the_spool_and_says_where_it_is(home: Path) -> None:
     assert stat.S_IMODE(spool.stat().st_mode) == 0o700  # made by us: what Docker makes belongs to root
     called = (home / "called").read_text().splitlines()
     compose = home / ".bluerock" / "stack" / "grafana-loki" / "compose.yaml"
-    assert called[:5] == ["--file", str(compose), "up", "--detach", "--wait"]
-    assert set(called[5:]) >= {
+    assert called[:6] == ["--file", str(compose), "up", "--detach", "--wait", "--force-recreate"]
+    assert set(called[6:]) >= {
         f"BLUEROCK_SPOOL_DIR={spool}",
         f"BLUEROCK_UID={os.getuid()}",
         f"BLUEROCK_GID={os.getgid()}",
@@ -115,6 +115,30 @@ def test_users_in_containers_can_read_what_they_are_given(home: Path) -> None:
             assert stat.S_IMODE(each.stat().st_mode) == (0o755 if each.is_dir() else 0o644), each
     for name in ("grafana-loki/compose.yaml", "grafana-loki/loki.yaml", "collectors/otelcol.yaml"):
         assert (installed / name).read_bytes() == (ROOT / "deploy" / name).read_bytes()
+
+
+def test_what_runs_keeps_what_it_has_mounted(home: Path) -> None:
+    """A second start changes files in place, and has containers made anew only where one changed."""
+    assert stack(home, "up", "--demo").returncode == 0
+    installed = home / ".bluerock" / "stack"
+    mounted = [
+        installed / "demo-spool",
+        installed / "grafana-loki/loki.yaml",
+        installed / "grafana-loki/grafana/dashboards",
+    ]
+    before = [path.stat().st_ino for path in mounted]
+    (home / "called").unlink()
+    assert stack(home, "up", "--demo").returncode == 0
+    assert "--force-recreate" not in (home / "called").read_text()
+    assert len(list(mounted[0].glob("*.ndjson"))) == 1
+    mounted[1].write_text("of an older version")
+    gone = mounted[2] / "gone.json"
+    gone.touch()
+    assert stack(home, "up", "--demo").returncode == 0
+    assert "--force-recreate" in (home / "called").read_text()
+    assert mounted[1].read_bytes() == (STACK / "loki.yaml").read_bytes()
+    assert [path.stat().st_ino for path in mounted] == before
+    assert not gone.exists()
 
 
 def test_the_demo_is_the_sample_as_if_it_had_just_happened(home: Path) -> None:
