@@ -29,7 +29,7 @@ class Stack:
         if not os.path.isabs(home):
             raise BluerockError("there is no home directory to keep the stack's files in", "set HOME")
         self.directory = f"{home}/.bluerock/stack"
-        self._command = _find()
+        self._command = find()
 
     @property
     def demo_spool(self) -> str:
@@ -132,8 +132,8 @@ def _shipped() -> str:
     raise BluerockError("this installation has no files of the stack", "install bluerock-hooks from its wheel")
 
 
-def _find() -> list[str]:
-    """The compose program of this machine, of version 2 or newer."""
+def find() -> list[str]:
+    """The compose program of this machine, of version 2 or newer; BluerockError where there is none."""
     for command in (["docker", "compose"], ["docker-compose"]):
         try:
             done = subprocess.run([*command, "version", "--short"], capture_output=True, text=True, check=False)

@@ -17,6 +17,9 @@ import pytest
 import yaml
 from _peers import ROOT
 
+from bluerock_hooks.cli import _compose
+from bluerock_hooks.errors import BluerockError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -238,17 +241,12 @@ def test_loki_and_contract_have_the_same_labels() -> None:
     assert limits["retention_period"] == "168h"
 
 
-def compose_program() -> list[str]:
-    """The compose of this machine, or a loud skip."""
-    for command in (["docker", "compose"], ["docker-compose"]):
-        if shutil.which(command[0]) and not subprocess.run([*command, "version"], capture_output=True).returncode:
-            return command
-    _peers.missing("docker compose")
-    raise AssertionError
-
-
 def test_compose_takes_the_file(tmp_path: Path) -> None:
-    command = [*compose_program(), "--file", str(STACK / "compose.yaml"), "config", "--format", "json"]
+    try:
+        program = _compose.find()
+    except BluerockError as exc:
+        _peers.missing(str(exc))
+    command = [*program, "--file", str(STACK / "compose.yaml"), "config", "--format", "json"]
     env = {**os.environ, "BLUEROCK_SPOOL_DIR": str(tmp_path), "BLUEROCK_UID": "4711"}
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
