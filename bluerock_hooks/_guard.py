@@ -88,7 +88,7 @@ def is_host_exception(exc: BaseException) -> bool:
         tb = tb.tb_next
     if not innermost.startswith(_HERE):
         return False
-    module = type(exc).__module__
+    module = _module(type(exc))
     return not (module in _OWN_MODULES or module == _PACKAGE or module.startswith(_PACKAGE + "."))
 
 
@@ -102,9 +102,19 @@ def reset() -> None:
 def _describe(exc: Exception) -> str:
     # The type and, of built-in types only, the text: str() of a foreign exception runs foreign code.
     kind = type(exc)
-    if kind.__module__ == "builtins":
+    module = _module(kind)
+    if module == "builtins":
         return f"{kind.__name__}: {exc}"[:200]
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{module}.{_stdlib.type_qualname(kind)}"[:200]
+
+
+def _module(kind: type) -> str:
+    """Where a class says that it is from; its metaclass, which is foreign code, is not asked."""
+    try:
+        module = _stdlib.type_module(kind)
+    except AttributeError:
+        return ""
+    return module if type(module) is str else ""
 
 
 def _handler_codes() -> set[CodeType]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from _json import encode_basestring_ascii as quote
 from _json import make_scanner
 
+from . import _stdlib
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,4 +75,4 @@ def dumps(value: object) -> str:
         return "{" + members(value) + "}"  # type: ignore[arg-type]
     if kind is list or kind is tuple:
         return "[" + ",".join(map(dumps, value)) + "]"  # type: ignore[call-overload]
-    return quote(kind.__name__)
+    return quote(_stdlib.type_name(kind))

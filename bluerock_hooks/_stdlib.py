@@ -57,5 +57,10 @@ gmtime = time.gmtime
 getsignal = _signal.getsignal
 NSIG: int = _signal.NSIG
 
+type_name = type.__dict__["__name__"].__get__
+type_qualname = type.__dict__["__qualname__"].__get__
+type_module = type.__dict__["__module__"].__get__
+"""What a class says of itself, whatever its metaclass says. The module may be anything, or missing (AttributeError)."""
+
 identity = object.__hash__
 """A number that no other living object has. ``id()`` raises an audit event, which costs more than all the rest."""

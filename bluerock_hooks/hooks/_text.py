@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .. import _stdlib
+
 
 def text(value: object) -> str:
     """``value`` as text that any JSON reader takes; the name of its type where it is neither text nor path."""
@@ -10,8 +12,16 @@ def text(value: object) -> str:
         return value  # type: ignore[return-value]
     if kind is bytes:
         return value.decode("utf-8", "backslashreplace")  # type: ignore[attr-defined,no-any-return]
-    if kind is not str and kind.__module__.partition(".")[0] == "pathlib":
+    if kind is not str and _is_path(kind):
         value = str(value)
     if type(value) is str:
         return value.encode("utf-8", "backslashreplace").decode()
-    return f"<{kind.__name__}>"
+    return f"<{_stdlib.type_name(kind)}>"
+
+
+def _is_path(kind: type) -> bool:
+    try:
+        module = _stdlib.type_module(kind)
+    except AttributeError:
+        return False
+    return type(module) is str and module.partition(".")[0] == "pathlib"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+from .. import _stdlib
 from ._clean import SCHEMA_MAPS, SHORT, SMALL, admit, admit_name, clean, encodable, names, settled
 from ._labels import is_path
 from ._patterns import ALL, KEEP, MARK, PLAIN, PWD, TEXT, VALUE, WEAK, looks_credential, name_verdict
@@ -31,7 +32,6 @@ _FLAG = re.compile(r"--?[A-Za-z][\w.-]*(?:=.*)?\Z", re.DOTALL)
 _P_IS_NO_PASSWORD = frozenset(
     ("mkdir", "cp", "mv", "install", "pytest", "git", "ssh", "scp", "rsync", "ps", "lsof", "tar", "patch", "nc", "nmap")
 )
-_type_name = type.__dict__["__name__"].__get__  # a metaclass may define another __name__
 
 
 def is_same(a: object, b: object) -> bool:
@@ -43,7 +43,7 @@ def foreign(value: object) -> str:
     kind = type(value)
     if kind is bytes or kind is bytearray:
         return f"<{kind.__name__} {len(value)}>"  # type: ignore[arg-type]
-    return f"<{_type_name(kind)[:SHORT]}>"
+    return f"<{_stdlib.type_name(kind)[:SHORT]}>"
 
 
 def _has_huge(leaf: object) -> bool:

@@ -23,8 +23,7 @@ WHAT = {
 }
 
 
-@pytest.mark.parametrize("thread", ["0", "1"])
-@pytest.mark.parametrize("what", WHAT)
+@pytest.mark.parametrize(("what", "thread"), [*((what, "1") for what in WHAT), ("the spool", "0"), ("the ring", "0")])
 def test_what_comes_later_survives(tmp_path: Path, what: str, thread: str) -> None:
     """Segments are small, so that the next one begins soon: then the ring is looked for."""
     code = f"""

@@ -66,6 +66,6 @@ def test_one_after_the_other(tmp_path: Path) -> None:
     most, segments, size = map(int, done.stdout.split())
     print(done.stdout, f"{time.monotonic() - began:.0f} s")
     assert most <= 40
-    # Retention runs once a minute; in one minute not many more than this machine can start are left.
-    assert segments <= MOST_SEGMENTS + CRASHES * 60 / (time.monotonic() - began)
+    # Retention runs once a minute: what twice as many processes leave in a minute as on the average is allowed.
+    assert segments <= MOST_SEGMENTS + CRASHES * 120 / (time.monotonic() - began)
     assert size <= (1 << 20) + segments * 500

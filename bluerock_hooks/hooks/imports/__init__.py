@@ -16,8 +16,9 @@ from __future__ import annotations
 import os
 import sys
 
+from ... import _stdlib
 from .. import _attribution, _caller
-from ._code import Origins, namespace_of, origin_of, spec_of, vars_of
+from ._code import LONGEST_NAME, Origins, namespace_of, origin_of, spec_of, vars_of
 from ._complete import Completer
 from ._standard import HOMES, is_built_in, is_standard_file, is_standard_name
 from ._startup import inventory, may_hold_secrets
@@ -156,7 +157,7 @@ class Imports:
 
     def _found(self, name: str, module: object) -> None:
         namespace = vars_of(module)
-        if module is None or type(module).__name__ == _LAZY:
+        if module is None or _stdlib.type_name(type(module)) == _LAZY:
             return  # an import that is forbidden; a body that has not run
         spec = None if namespace is None else spec_of(namespace)
         if spec is not None and getattr(spec, "_initializing", False):
@@ -169,7 +170,7 @@ class Imports:
             return
         if not self._everything and _is_standard(name, file, spec):
             self._summarised.add(name)
-            self._untold.append(name)
+            self._untold.append(name[:LONGEST_NAME])
             return
         if namespace is not None:
             own = namespace.get("__name__")
@@ -205,7 +206,8 @@ class Imports:
             file = os.path.abspath(file) if file[:1] != "<" else None  # <frozen x>, <in memory>: no file
         if name is None and file is None:
             return
-        event: dict[str, object] = {"fullname": name, "file": file, **fields, "shadows_stdlib": shadows or None}
+        event: dict[str, object] = {"fullname": _cut(name), "file": _cut(file), **fields}
+        event["shadows_stdlib"] = shadows or None
         self._recording.note("python_import", event, _attribution.current())
 
     def new_process(self) -> None:
@@ -215,6 +217,10 @@ class Imports:
         self._completer.new_process()
 
 
+def _cut(text: str | None) -> str | None:
+    return text if text is None or len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}…[+{len(text) - LONGEST_NAME}]"
+
+
 def _loader(namespace: Namespace) -> str | None:
     loader = namespace.get("__loader__")
     if loader is None:
@@ -222,7 +228,8 @@ def _loader(namespace: Namespace) -> str | None:
         loader = None if spec is None else spec.loader
     if loader is None:
         return None
-    return loader.__name__ if type(loader) is type else type(loader).__name__
+    name: str = _stdlib.type_name(loader if type(loader) is type else type(loader))
+    return name[:LONGEST_NAME]
 
 
 def _is_standard(name: str, file: str | None, spec: ModuleSpec | None) -> bool:

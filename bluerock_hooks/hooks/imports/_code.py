@@ -22,6 +22,7 @@ _ident = _stdlib.get_ident
 _LOADERS = ("exec_module", "_call_with_frames_removed", "load_module")  # functions that run the body of a module
 _UNCHECKED = 1  # flags of a .pyc: made of source with that hash, and never compared with it
 _MOST_THREADS = 64
+LONGEST_NAME = 4096  # characters of a name or path; a path on disk is no longer
 _LARGEST = 16 << 20  # bytes that are held on to until they run; no module is as large
 
 if not TYPE_CHECKING:  # their home modules are not loaded at start-up

@@ -10,7 +10,7 @@ from _imp import source_hash
 
 from ... import _digest, _proc
 from ...distributions import Distributions
-from ._code import vars_of
+from ._code import LONGEST_NAME, vars_of
 from ._startup import CUSTOMIZE
 
 TYPE_CHECKING = False
@@ -45,7 +45,8 @@ class Completer:
         """The members to add."""
         found: dict[str, object] = {}
         name, file = event.get("fullname"), event.get("file")
-        if name is not None and event.get("how") is None and name not in sys.modules:
+        known = name is not None and len(name) <= LONGEST_NAME  # else it is not the whole name
+        if known and event.get("how") is None and name not in sys.modules:
             found["kept"] = False
         if file is None or not file.startswith("/"):
             return found

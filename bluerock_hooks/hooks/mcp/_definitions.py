@@ -10,6 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from ... import _stdlib
 from ...events import PromptArgument, ServerElement
 
 if TYPE_CHECKING:
@@ -152,4 +153,4 @@ def _plain(value: Any) -> Any:
 
 
 def _foreign(value: object) -> str:
-    return f"<{type(value).__name__}>"
+    return f"<{_stdlib.type_name(type(value))}>"

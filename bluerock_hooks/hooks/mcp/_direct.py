@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ... import _guard
-from ..._stdlib import identity
+from ..._stdlib import identity, type_name
 from ...events import ConnectTarget, McpClientConnect
 from .._attribution import current, leave
 from .._patch import argument, replaced
@@ -178,4 +178,4 @@ def _error_of(exc: BaseException) -> dict[str, Any]:
         data = getattr(error, "data", None)
         plain = {"code": code, "message": str(getattr(error, "message", ""))}
         return plain if data is None else {**plain, "data": data}
-    return {"code": -32603, "message": type(exc).__name__}
+    return {"code": -32603, "message": type_name(type(exc))}

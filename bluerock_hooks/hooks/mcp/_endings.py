@@ -153,14 +153,14 @@ def end_of(exc: BaseException) -> tuple[End, object, object]:
     error = getattr(exc, "error", None)
     code = getattr(error, "code", None)
     if code is None:
-        return "abandoned", None, type(exc).__name__
+        return "abandoned", None, _stdlib.type_name(type(exc))
     outcome: End = "timeout" if code in (_HTTP_TIMEOUT, REQUEST_TIMEOUT) else "abandoned"
     return outcome, int(code), getattr(error, "message", None)
 
 
 def is_cancellation(exc: BaseException) -> bool:
     """Is it what a cancelled task or a closed coroutine sees, of asyncio or trio?"""
-    return type(exc).__name__ in ("CancelledError", "Cancelled", "GeneratorExit")
+    return _stdlib.type_name(type(exc)) in ("CancelledError", "Cancelled", "GeneratorExit")
 
 
 def is_made_up(error: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Raw
 from msgspec.json import Encoder
 
-from ..._stdlib import identity
+from ..._stdlib import identity, type_name
 from ...events import Request
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Forms:
 
     def _context(self, key: tuple[Any, str | None, bool]) -> Context:
         method, subject, outermost = key
-        method = method[:_MAX_METHOD] if type(method) is str else f"<{type(method).__name__}>"
+        method = method[:_MAX_METHOD] if type(method) is str else f"<{type_name(type(method))}>"
         if subject is not None:
             subject = self._recording.clean(subject)[:_MAX_SUBJECT]
         session_id = self.events[0, False].session_id

@@ -33,7 +33,7 @@ def unnamed(recording: Recording, session_id: str | None) -> Span:
 
 def plain_method(value: object) -> str:
     """A method's name as it may be recorded."""
-    return value[:_MAX_ID] if type(value) is str else f"<{type(value).__name__}>"
+    return value[:_MAX_ID] if type(value) is str else f"<{_stdlib.type_name(type(value))}>"
 
 
 def plain_id(value: object) -> int | str | None:
