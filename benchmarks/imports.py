@@ -16,13 +16,15 @@ from _paired import Cost, median, need_installed, pairs, spread
 
 IMPORTS = "import pandas, mcp, mcp.server, httpx\n"
 FEW = "import json, http.client, email.message, asyncio, logging, sqlite3, xml.etree.ElementTree\n"
-# A connection wants the drain thread; then it has the time that it has in a server.
+# A connection wants the drain thread, which the next event starts; then it has the time that it has in a server.
 CONNECTION = """
 import sys, time
+from mcp.server.lowlevel import Server
+Server("first")
 boot = sys.modules.get("bluerock_hooks._bootstrap")
 if boot and boot.sensor():
     boot.sensor().connected()
-    boot.sensor().recorder.wake()
+Server("second")
 time.sleep(2.5)
 """
 TOLD = "import time; print(time.process_time() - time.thread_time())\n"

@@ -165,6 +165,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("ring_bytes", 1 << 20, parse_bytes, "Capacity of one process's ring."),
     Setting("segment_bytes", 16 << 20, parse_bytes, "A segment is sealed at this size."),
     Setting("spool_bytes", 256 << 20, parse_bytes, "The oldest sealed segments go above this sum."),
+    Setting("exit_hash_bytes", 256 << 20, parse_bytes, "Bytes of files that are read and hashed when a process ends."),
     Setting("exclude", DARK_PROGRAMS, parse_programs, "Programs (globs on argv[0] or the -m name) that stay dark."),
     Setting("propagate", False, parse_bool, "Put trace context into the _meta of client requests."),
 )
@@ -204,6 +205,7 @@ class Settings:
     ring_bytes: int
     segment_bytes: int
     spool_bytes: int
+    exit_hash_bytes: int
     exclude: str
     propagate: bool
 

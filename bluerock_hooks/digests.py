@@ -30,6 +30,13 @@ class Digests:
         self._known: dict[bytes, bytes] | None = None
         self._used: dict[bytes, bytes] = {}
         self._hashed = 0
+        self._left: int | None = None
+        self.unread = 0
+        """How often a file was not read any more, because of ``bound``."""
+
+    def bound(self, size: int) -> None:
+        """Read no more than ``size`` bytes from now on, of files that nobody knows: somebody waits."""
+        self._left = size
 
     def of(self, path: str) -> str | None:
         """64 hex digits, None where there is no regular file of this name."""
@@ -42,6 +49,8 @@ class Digests:
         key = b"%d %d %d %d %d" % (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
         digest = self._used.get(key) or self._known.get(key)
         if digest is None:
+            if not self._may_read(state):
+                return None
             found = _digest.file_digest(path)
             if found is None:
                 return None
@@ -51,6 +60,15 @@ class Digests:
                 return digest.decode("ascii")
         self._used[key] = digest
         return digest.decode("ascii")
+
+    def _may_read(self, state: os.stat_result) -> bool:
+        if self._left is None or state.st_mode & 0o170000 != 0o100000:
+            return True
+        if state.st_size > self._left:
+            self.unread += 1
+            return False
+        self._left -= state.st_size
+        return True
 
     def remember(self) -> None:
         """A burst is over: write the list where much of it is new, and keep nothing in memory."""

@@ -189,6 +189,8 @@ class Sensor:
         try:
             self.host.close()
             self.audit.quiet()
+            if self.imports is not None:
+                self.imports.ending(self.settings.exit_hash_bytes)
             self.recorder.close(self._farewell)
         except Exception as exc:
             _guard.swallow("close", exc)
@@ -203,6 +205,7 @@ class Sensor:
             "lost": counts.lost or None,
             "bytes": counts.bytes,
             "errors": _guard.caught,
+            "unread": (self.imports.unread or None) if self.imports is not None else None,
             "duration_ms": (_stdlib.monotonic_ns() - self._started) // 1000 / 1000,
         }
         if counts.events or not self._forked:

@@ -164,6 +164,8 @@ class NativeLoad(_Repeated, kw_only=True):
     """What the dynamic linker found."""
     sha256: Known | None = None
     """Of the file, a moment later."""
+    unread: bool | None = None
+    """As in ``python_import``."""
     pkg: Known | None = None
     """Distribution that the file belongs to."""
     version: Known | None = None

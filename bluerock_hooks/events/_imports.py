@@ -33,6 +33,9 @@ class PythonImport(Event, kw_only=True):
     """Of an unchecked hash-based ``.pyc``: the hash of the source it was made of."""
     sha256: Known | None = None
     """Of the file on disk, shortly after the import."""
+    unread: bool | None = None
+    """True where the file was not read: the process ended, and ``BLUEROCK_EXIT_HASH_BYTES`` were read. ``record`` is
+    left out then."""
     archive: Known | None = None
     """Of a module in an archive: the archive; ``sha256`` is of that."""
     pkg: Known | None = None

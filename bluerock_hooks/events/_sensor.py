@@ -108,6 +108,8 @@ class SensorShutdown(Event, kw_only=True):
     bytes: int
     errors: int
     """Exceptions of ours that the guard swallowed."""
+    unread: int | None = None
+    """Files that were not read at the end, because ``BLUEROCK_EXIT_HASH_BYTES`` were: their events say so."""
     duration_ms: float
 
 

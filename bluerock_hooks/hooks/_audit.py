@@ -94,10 +94,6 @@ def _hook(handlers: dict[str, Handler], inside: Container[int]) -> Callable[[str
     return bluerock_audit
 
 
-HOOK = _hook({}, ()).__code__
-"""The code of the hook: whoever is on the stack above a frame of it raised the event."""
-
-
 def _is_ours(raiser: FrameType | None) -> bool:
     """In a thread that is in our code: is what ``raiser`` does our doing, or that of host code which interrupted us?"""
     frame, called = raiser, None

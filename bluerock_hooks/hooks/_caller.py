@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from ._audit import HOOK
+from . import _audit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
 _HERE = __file__[: -len("hooks/_caller.py")]
+_HOOKS = vars(_audit)
 _getframe = sys._getframe
 
 
@@ -22,12 +23,20 @@ def module() -> str:
     return module_of(frame)
 
 
-def raiser() -> FrameType | None:
-    """In a handler of an audit event: the frame that raised it, None where that is one of ours."""
-    frame: FrameType | None = _getframe(1)
-    while frame is not None and frame.f_code is not HOOK:
+def above() -> FrameType | None:
+    """In a handler of an audit event: the frame that raised it."""
+    frame: FrameType | None = _getframe(2)  # that of the handler is no hook
+    # By their globals: to ask a frame for its code raises an audit event, which costs more than all the rest.
+    while frame is not None and frame.f_globals is not _HOOKS:
         frame = frame.f_back
-    frame = None if frame is None else frame.f_back
+    while frame is not None and frame.f_globals is _HOOKS:
+        frame = frame.f_back
+    return frame
+
+
+def raiser() -> FrameType | None:
+    """The same, None where that is one of ours."""
+    frame = above()
     return None if frame is None or frame.f_code.co_filename.startswith(_HERE) else frame
 
 

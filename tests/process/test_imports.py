@@ -213,10 +213,12 @@ def test_the_standard_library_is_summed_up_unless_all_of_it_is_asked_for(
     events = program.run(peer, code)
     loaded = set((program.directory / "names").read_text().split())
     assert set(modules(events)) == {"__main__"}
-    (summary,) = named(events, "python_import_stdlib")
-    assert summary["count"] == len(summary["modules"])
+    summaries = named(events, "python_import_stdlib")
+    assert all(summary["count"] == len(summary["modules"]) for summary in summaries)
+    summed = [name for summary in summaries for name in summary["modules"]]
+    assert len(summed) == len(set(summed))
     ours = {name for name in loaded if name.partition(".")[0] == "bluerock_hooks"}
-    assert set(summary["modules"]) == loaded - ours - {"__main__"}
+    assert set(summed) == loaded - ours - {"__main__"}
     assert named(events, "python_package") == []
 
     found = modules(program.run(peer, code, BLUEROCK_IMPORTS="all"))
@@ -286,12 +288,14 @@ def test_what_was_imported_is_in_the_ring_when_the_import_is_done(
 ) -> None:
     program.file("kept.py")
     events = program.run(
-        peer_venv(), "import kept, msgspec, os, signal\nos.kill(os.getpid(), signal.SIGKILL)", check=False
+        peer_venv(), "import kept, msgspec, asyncio, os, signal\nos.kill(os.getpid(), signal.SIGKILL)", check=False
     )
     found = modules(events)
     assert found["kept"]["executed_sha256"] == sha256(program.directory / "kept.py")
     assert "sha256" not in found["kept"]  # nobody was left to read the file at that time
     assert {"msgspec", "msgspec._core"} <= set(found)
+    summed = {name for event in named(events, "python_import_stdlib") for name in event["modules"]}
+    assert len(summed) >= 64  # what is missing is less than as many again
     command = (peer_venv().python, "-m", "bluerock_hooks", "imports", "--json", "--spool", program.spool)
     document = json.loads(peer_venv().run(*command).stdout)
     (group,) = [each for each in document["distributions"] if each["name"] == "msgspec"]
@@ -487,3 +491,22 @@ def test_a_lazy_import_is_recorded_when_it_happens(program: Program, peer_venv: 
     assert "never_used" not in found
     assert found["used_late"]["executed"] == "source"
     assert list(found).index("msgspec") < list(found).index("used_late")
+
+
+def test_what_is_read_at_the_end_has_a_bound_and_the_rest_is_counted(
+    program: Program, peer_venv: Callable[..., Peer]
+) -> None:
+    program.file("small.py")
+    large = program.file("large.py", "value = 1\n" + "#" * 4000 + "\n")
+    peer = peer_venv()
+    code = "import small, large, msgspec"
+    events = program.run(peer, code, BLUEROCK_EXIT_HASH_BYTES="3000")
+    found = modules(events)
+    assert plain(found["small"], "unread", "sha256") == (None, sha256(program.directory / "small.py"))
+    assert plain(found["large"], "unread", "sha256", "executed_sha256") == (True, None, sha256(large))
+    assert plain(found["msgspec._core"], "unread", "sha256", "record", "pkg") == (True, None, None, "msgspec")
+    unread = sum(event.get("unread", False) for event in found.values())
+    assert named(events, "sensor_shutdown")[0]["unread"] == unread >= 3
+    events = program.run(peer, code)
+    assert "unread" not in named(events, "sensor_shutdown")[0]
+    assert modules(events)["large"]["sha256"] == sha256(large)

@@ -38,6 +38,7 @@ __all__ = ["Imports", "inventory", "may_hold_secrets"]
 
 _OURS = __name__.partition(".")[0]
 _EXTENSION = "ExtensionFileLoader"
+_MANY = 64  # modules of the standard library that are told at once: so many are unknown of a process that was killed
 _LAZY = "_LazyModule"  # stands in sys.modules before its body has run, and wakes when it is looked at
 
 
@@ -53,6 +54,7 @@ class Imports:
         self._summarised: set[str] = set()
         self._untold: list[str] = []
         self._looked_at = 0
+        self._digests = digests
         self._completer = Completer(recording, digests)
 
     def install(self, audit: Audit, completion: Completion) -> None:
@@ -74,7 +76,7 @@ class Imports:
     # -- what the interpreter says; in the importing thread, whose time it is
 
     def _bytecode(self, _event: str, args: tuple[Any, ...]) -> None:
-        self._origins.bytecode(args[0], _caller.raiser())
+        self._origins.bytecode(args[0], _caller.above())
 
     def _unknown(self, _event: str, _args: tuple[Any, ...]) -> None:
         self._origins.forget()
@@ -87,21 +89,33 @@ class Imports:
         if code.co_name != "<module>":
             return
         file: str = code.co_filename
+        namespace = namespace_of(_caller.above(), file)
+        if namespace is None:
+            return
         origin = self._origins.take(file)
         # A path in the code object proves nothing, so it takes the loader's word to spare the rest.
-        if file.startswith(HOMES) and origin is not None and origin.file == file and self._is_summarised(file):
-            return
-        namespace = namespace_of(_caller.raiser(), file)
-        if namespace is not None:
+        if file.startswith(HOMES) and namespace.get("__file__") == file and self._is_summarised(file):
+            self._standard(namespace.get("__name__"))
+        else:
             self._body(file, namespace, origin)
 
     def _imported(self, _event: str, args: tuple[Any, ...]) -> None:
-        name, file = args[0], args[1]
-        if type(file) is not str or type(name) is not str or self._is_summarised(file):
+        file = args[1]
+        if type(file) is not str:
+            return  # an attempt: by name
+        name = args[0]
+        if type(name) is not str or self._is_summarised(file):
             return
         if self._is_new(name, file, None):
             self._parents(name)
             self._record(name, file, {"loader": _EXTENSION})
+
+    def _standard(self, name: object) -> None:
+        if type(name) is str and name not in self._summarised:
+            self._summarised.add(name)
+            self._untold.append(name)
+            if len(self._untold) >= _MANY:
+                self._sum_up()
 
     def _body(self, code_file: str, namespace: Namespace, origin: Origin | None) -> None:
         spec = spec_of(namespace)
@@ -147,8 +161,11 @@ class Imports:
             self._looked_at = len(modules)
             self._find(modules)
         if self._untold:
-            names, self._untold = self._untold, []
-            self._recording.note("python_import_stdlib", {"count": len(names), "modules": sorted(names)})
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        names, self._untold = self._untold, []
+        self._recording.note("python_import_stdlib", {"count": len(names), "modules": sorted(names)})
 
     def _find(self, modules: Sequence[tuple[str, object]]) -> None:
         for name, module in modules:
@@ -209,6 +226,15 @@ class Imports:
         event: dict[str, object] = {"fullname": _cut(name), "file": _cut(file), **fields}
         event["shadows_stdlib"] = shadows or None
         self._recording.note("python_import", event, _attribution.current())
+
+    def ending(self, size: int) -> None:
+        """The interpreter waits for us from now on: read no more than ``size`` bytes of files."""
+        self._digests.bound(size)
+
+    @property
+    def unread(self) -> int:
+        """How many files were not read because of that."""
+        return self._digests.unread
 
     def new_process(self) -> None:
         """In a forked child: what waits is the parent's to tell."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ident = _stdlib.get_ident
 _LOADERS = ("exec_module", "_call_with_frames_removed", "load_module")  # functions that run the body of a module
+_IMPORTLIB, _EXTERNAL = vars(sys.modules["_frozen_importlib"]), vars(sys.modules["_frozen_importlib_external"])
 _UNCHECKED = 1  # flags of a .pyc: made of source with that hash, and never compared with it
 _MOST_THREADS = 64
 LONGEST_NAME = 4096  # characters of a name or path; a path on disk is no longer
@@ -65,7 +66,7 @@ class Origins:
     def bytecode(self, data: bytes, frame: FrameType | None) -> None:
         """``marshal.loads`` of ``data``, called by ``frame``."""
         file = pyc_hash = None
-        if frame is not None and frame.f_code.co_name == "_compile_bytecode":  # importlib's
+        if frame is not None and frame.f_globals is _EXTERNAL:  # importlib's _compile_bytecode
             given = frame.f_locals
             file = given.get("source_path")
             pyc_hash = _unchecked_hash(given.get("data"))
@@ -108,15 +109,18 @@ def namespace_of(frame: FrameType | None, file: str) -> Namespace | None:
 
     Code without a real file (``dataclasses``, templates) counts only where a loader runs it.
     """
-    by_loader = frame is not None and frame.f_code.co_name in _LOADERS
+    if frame is None:
+        return None if file[:1] == "<" else vars_of(sys.modules.get("__main__"))  # the interpreter runs its program
+    given = None
+    if frame.f_globals is _IMPORTLIB:
+        given = frame.f_locals
+        words = given.get("args")
+        if type(words) is tuple and len(words) > 1 and type(words[1]) is dict:
+            return words[1]  # _call_with_frames_removed(exec, code, it)
+    by_loader = frame.f_code.co_name in _LOADERS
     if file[:1] == "<" and not by_loader:
         return None
-    if frame is None:
-        return vars_of(sys.modules.get("__main__"))  # the interpreter runs the program it was given
-    given = frame.f_locals
-    words = given.get("args")
-    if type(words) is tuple and len(words) > 1 and type(words[1]) is dict:  # _call_with_frames_removed(exec, code, it)
-        return words[1]
+    given = given or frame.f_locals
     known = [each for each in map(_as_namespace, given.values()) if each is not None]
     for each in known:
         if each.get("__file__") == file or origin_of(each) == file:

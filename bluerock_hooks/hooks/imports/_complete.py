@@ -68,13 +68,17 @@ class Completer:
 
     def _about(self, file: str, found: dict[str, object]) -> None:
         """Digest and distribution of a file, and whether its RECORD agrees."""
+        unread = self._digests.unread
         digest = self._file(file, found)
+        if self._digests.unread != unread:
+            found["unread"] = True
         distribution, recorded = self._distributions.owner(file)
         if distribution is not None:
             found["pkg"], found["version"] = distribution.name, distribution.version
-            known = recorded is not None and digest is not None
-            found["record"] = "absent" if not known else "match" if recorded == digest else "mismatch"
-            self._use(distribution, mismatch=found["record"] == "mismatch")
+            if recorded is None or digest is not None or "unread" not in found:
+                known = recorded is not None and digest is not None
+                found["record"] = "absent" if not known else "match" if recorded == digest else "mismatch"
+            self._use(distribution, mismatch=found.get("record") == "mismatch")
 
     def startup(self, event: dict[str, Any]) -> dict[str, object]:
         """Whose the files are that ran before the program; with the customisation modules, if they did."""
@@ -92,9 +96,11 @@ class Completer:
 
     def _file(self, file: str, found: dict[str, object]) -> str | None:
         """Digest of a file, None where it lies in an archive: ``/a/b.zip/c/d.py``. Then that of the archive is told."""
+        unread = self._digests.unread
         digest = self._digests.of(file)
         if digest is not None:
             found["sha256"] = digest
+        if digest is not None or self._digests.unread != unread:
             return digest
         archive = file
         while archive := archive.rpartition("/")[0]:
