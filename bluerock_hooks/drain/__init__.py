@@ -61,6 +61,7 @@ class Drain:
         self.not_before = 0.0
         """The spool refused: no use to write before this time (``monotonic``)."""
         self.rotated = False
+        self._unswept_from = 0
         self._serving = False
         self._ring_bytes = ring_bytes
         self._open_not_before = 0.0
@@ -273,12 +274,17 @@ class Drain:
     # -- around it
 
     def clean(self, limit: int | None = None) -> None:
-        """Recover what killed processes left, and delete what is too much; once a minute, whoever does it."""
+        """Recover what killed processes left, and delete what is too much; once a minute, whoever does it.
+
+        Deleted is also what this process alone has made too much meanwhile.
+        """
         self.rotated = False
         try:
-            if not self.spool.due(CLEAN_EVERY):
+            if self.spool.due(CLEAN_EVERY):
+                self.spool.recover(limit, self.outside.notices)
+            elif self.totals.written_bytes - self._unswept_from < self.spool.spool_bytes >> 4:
                 return
-            self.spool.recover(limit, self.outside.notices)
+            self._unswept_from = self.totals.written_bytes
             swept = self.spool.sweep()
         except (OSError, BluerockError) as exc:
             _guard.give_back(exc)

@@ -477,6 +477,25 @@ def test_what_retention_takes_is_told(make: Maker, spool: Spool) -> None:
     assert told(spool) == {"retention": 1000}
 
 
+def test_a_busy_process_keeps_the_spool_small_by_itself(make: Maker, tmp_path: Path) -> None:
+    """Somebody cleaned up just now: the next time is in a minute, and by then it could have written gigabytes."""
+    spool = new_spool(tmp_path / "small", segment_bytes=10_000, spool_bytes=100_000)
+    recorder = Recorder(spool, ring_bytes=1 << 14, thread=False, notices=loss_line)
+    assert spool.due(60)
+    most = 0
+    for number in range(8000):
+        assert recorder.emit(event(number, 100))
+        if number % 100 == 0:
+            recorder.drain()
+            recorder._turn()
+            most = max(most, sum(segment.size for segment in spool.segments()))
+    recorder.close()
+    assert 90_000 < most < 100_000 * 17 / 16 + 2 * 12_000
+    counts = recorder.counts()
+    assert 0 < len(lines_of(spool)) < 1000
+    assert len(lines_of(spool)) + counts.lost["retention"] == counts.written > 8000
+
+
 @pytest.mark.swallows
 def test_what_the_guard_caught_is_told(make: Maker, spool: Spool) -> None:
     asked: list[tuple[str, int, int]] = []
