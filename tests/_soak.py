@@ -65,7 +65,8 @@ class Soak:
             f"{self.calls} calls in {self.seconds:.0f} s ({self.calls / self.seconds:.0f}/s, {micro:.0f} us each), "
             f"resident {self.resident[len(self.resident) // 3]} -> {self.resident[-1]} KiB (grown {self.grown}), "
             f"descriptors {min(self.descriptors)}-{max(self.descriptors)}, threads {max(self.threads)}, "
-            f"last tenth by first {waited:.2f} in wall time, {self.slower:.2f} in CPU time, spool at most {max(self.spooled) / 2**20:.1f} MiB"
+            f"last tenth by first {waited:.2f} in wall time, {self.slower:.2f} in CPU time, "
+            f"spool at most {max(self.spooled) / 2**20:.1f} MiB"
         )
 
 
@@ -132,17 +133,19 @@ def _sample(found: Soak, pid: int, spool: Path) -> None:
     found.resident.append(int(status["RssAnon"].split()[0]))
     found.threads.append(int(status["Threads"]))
     found.descriptors.append(len(list(Path(f"/proc/{pid}/fd").iterdir())))
-    nanoseconds = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            nanoseconds += int((task / "schedstat").read_text().split()[0])
-        except FileNotFoundError:  # it ended just now
-            continue
-    found.spent.append((found.calls, nanoseconds))
-    sizes = []
-    for segment in spool.glob("*.ndjson"):
-        try:
-            sizes.append(segment.stat().st_size)
-        except FileNotFoundError:  # retention, just now
-            continue
-    found.spooled.append(sum(sizes))
+    found.spent.append((found.calls, sum(map(_nanoseconds, Path(f"/proc/{pid}/task").iterdir()))))
+    found.spooled.append(sum(map(_size, spool.glob("*.ndjson"))))
+
+
+def _nanoseconds(task: Path) -> int:
+    try:
+        return int((task / "schedstat").read_text().split()[0])
+    except FileNotFoundError:  # the thread ended just now
+        return 0
+
+
+def _size(segment: Path) -> int:
+    try:
+        return segment.stat().st_size
+    except FileNotFoundError:  # retention, just now
+        return 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from ._labels import QUOTE, Spans, labelled
-from ._patterns import KEEP, LONG, MARK, SHAPES, looks_random, name_verdict, shape
+from ._patterns import KEEP, LONG, MARK, SHAPES, TEXT, looks_random, name_verdict, shape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ _SHORT_FLAG = re.compile(
     r"[^\n|;&]{0,256}?\s-[pwa][ \t]{0,4}(?P<value>[^\s-]\S{0,255})"
 )
 _NAME_BEFORE = re.compile(rf"(?P<name>[\w.-]{{1,64}}){QUOTE}?[ \t]{{0,4}}[:=][ \t]{{0,4}}{QUOTE}?\Z")
+# pydantic: the value's place on the line before, and what was given, often with its middle, and its label, cut out.
+_GIVEN = re.compile(r"input_value=(?P<value>[^\n]{1,256}?), input_type=\w{1,64}\]")
 _PUBLIC = ("AAAA", "sha512-", "sha384-", "sha256-")  # SSH public keys, integrity digests
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 # Runs of 16 and more of these bytes may hold a token; spaces, quotes, brackets and all of non-ASCII end a run.
@@ -60,6 +62,8 @@ def scrub(text: str, random: bool = True) -> str:
         _userinfo(text, spans)
     if "-----BEGIN " in text:
         _pem(text, spans)
+    if "input_value=" in text:
+        _refused_input(text, spans)
     if " -" in text or text[:1] == "-":
         _logins(text, low, spans)
     if _RUN in text.encode().translate(_RUNS):
@@ -109,6 +113,19 @@ def _logins(text: str, low: str, spans: Spans) -> None:
         _group(_LOGIN, text, spans, _no_number)
     if " -p" in text or " -w" in text or " -a" in text:
         _group(_SHORT_FLAG, text, spans, _no_number)
+
+
+def _refused_input(text: str, spans: Spans) -> None:
+    """What a validation error shows of the input: a secret's if its place is called so, and whatever lost its label."""
+    for match in _GIVEN.finditer(text):
+        start, end = match.span("value")
+        line = text.rfind("\n", 0, start)
+        place = text[text.rfind("\n", 0, max(0, line)) + 1 : max(0, line)].strip()
+        cut = text.find("...", start, end)
+        if name_verdict(place[-64:].rpartition(".")[2]) >= TEXT:
+            spans.append((start, end))
+        elif cut >= 0:
+            spans.append((cut + 3, end))
 
 
 def _pem(text: str, spans: Spans) -> None:

@@ -24,7 +24,7 @@ LONG = float(os.environ.get("BLUEROCK_TEST_SOAK", "600"))
 
 @pytest.mark.parametrize("sdk", ["mcp==1.30.0", pytest.param("mcp==2.3.0", marks=pytest.mark.stress)])
 @pytest.mark.parametrize(
-    ("seconds", "cap"), [(8, 1 << 20), pytest.param(LONG, 64 << 20, marks=pytest.mark.stress, id="long")]
+    ("seconds", "cap"), [(6, 1 << 20), pytest.param(LONG, 64 << 20, marks=pytest.mark.stress, id="long")]
 )
 def test_a_server_at_its_limit(
     sdk: str, seconds: float, cap: int, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path

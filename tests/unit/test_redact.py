@@ -158,6 +158,14 @@ def test_the_memory_is_bounded() -> None:
         ('<add key="ApiKey" value="abc"/>', f'<add key="ApiKey" value="{MARK}"/>'),
         ('[{"name": "API_KEY", "value": "a b"}]', f'[{{"name": "API_KEY", "value": "{MARK}"}}]'),
         ('PASSWORD = """a\nb""" + x', f'PASSWORD = """{MARK}""" + x'),
+        (
+            "1 validation error for f\ndb.password\n  No int [type=int_parsing, input_value='a b', input_type=str]",
+            f"1 validation error for f\ndb.password\n  No int [type=int_parsing, input_value={MARK}, input_type=str]",
+        ),
+        (  # pydantic cuts out the middle, and here the name with it
+            "R\n  No dict [type=model_type, input_value=[{'jsonrpc': '2.0', 'id':...'hunter'}}], input_type=list]",
+            f"R\n  No dict [type=model_type, input_value=[{{'jsonrpc': '2.0', 'id':...{MARK}, input_type=list]",
+        ),
     ],
 )
 def test_labelled_secrets_in_text(text: str, expected: str) -> None:
@@ -175,6 +183,7 @@ def test_labelled_secrets_in_text(text: str, expected: str) -> None:
         "ssh://git@github.com/a/b and git@github.com:a/b, http://host:80/x@y, a@b.example",
         "arn:aws:secretsmanager:us-west-2:1234:secret:mine",
         "mkdir -p /srv; docker run -p 8080:80 -u 1000:1000 x",
+        "1 validation error for f\na\n  Not an integer [type=int_parsing, input_value='x', input_type=str]",
     ],
 )
 def test_harmless_text(text: str) -> None:
