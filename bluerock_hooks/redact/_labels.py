@@ -182,7 +182,8 @@ def _value(text: str, start: int, severity: int, at: int, op: str, closed: str, 
         if severity < TEXT:
             return at
         end = _balanced(text, at)
-        spans.append((at, end))
+        if text[at + 1 : end - 1].strip():
+            spans.append((at, end))
         return end
     enclosing = text[start - 1] if start else ""
     if enclosing == ":" and op == ":":
