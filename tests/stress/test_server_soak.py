@@ -37,7 +37,7 @@ def test_a_server_at_its_limit(
     print(f"{sdk}: {found}; {accounts}")
 
     assert found.grown < 1024
-    assert max(found.descriptors) == found.descriptors[0]
+    assert max(found.descriptors) <= min(found.descriptors) + 2  # while a batch is written
     assert max(found.threads) <= found.threads[0] + 1
     assert found.slower < 2
     assert max(found.spooled) <= cap * 5 / 4 + RING

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
 
 # How the page writes a default that is no plain word.
 SAID_DEFAULTS = {
