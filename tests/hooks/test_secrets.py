@@ -45,8 +45,15 @@ def test_the_search_finds_every_form() -> None:
     assert not leaks(["x"], {"file": canary("y").encode()})
 
 
-@pytest.mark.parametrize("sdk", ["mcp==1.30.0", "mcp==2.3.0"])
-@pytest.mark.parametrize("transport", ["stdio", "http"])
+@pytest.mark.parametrize(
+    ("sdk", "transport"),
+    [
+        ("mcp==1.30.0", "http"),
+        ("mcp==2.3.0", "stdio"),
+        pytest.param("mcp==1.30.0", "stdio", marks=pytest.mark.stress),
+        pytest.param("mcp==2.3.0", "http", marks=pytest.mark.stress),
+    ],
+)
 def test_no_labelled_secret_of_a_real_run_is_in_any_file_of_ours(
     sdk: str, transport: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path, tmp_path: Path
 ) -> None:
