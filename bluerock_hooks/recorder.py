@@ -223,7 +223,10 @@ class Recorder:
                 thread.hurry()
         # A fork, in a signal handler just now, ends the thread.
         while drain.drain_lock.locked() or (
-            thread is not None and thread is self._thread and not thread.ended and drain.totals.written == before
+            thread is not None
+            and thread is self._thread
+            and not (thread.ended or drain.cleaning)
+            and drain.totals.written == before
         ):
             if waited >= _WAIT_FOR_DRAIN:
                 drain.not_before = _stdlib.monotonic() + RETRY_DRAIN  # a stalled disk: the host does not wait for it

@@ -28,7 +28,7 @@ _MOST_CORRUPT = 16
 _STAMP = ".sweep"
 _KEY = "digest.key"
 _KEY_BYTES = 32
-_BLOCK = 1 << 16  # bytes: a mebibyte at a time would stay with the process for ever
+_BLOCK = 1 << 18  # bytes; a mebibyte at a time would stay with the process for ever
 
 
 class SegmentInfo:

@@ -61,6 +61,8 @@ class Drain:
         self.not_before = 0.0
         """The spool refused: no use to write before this time (``monotonic``)."""
         self.rotated = False
+        self.cleaning = False
+        """The drain thread is busy with other things than this process's events."""
         self._unswept_from = 0
         self._serving = False
         self._ring_bytes = ring_bytes
@@ -279,6 +281,7 @@ class Drain:
         Deleted is also what this process alone has made too much meanwhile.
         """
         self.rotated = False
+        self.cleaning = True
         try:
             if self.spool.due(CLEAN_EVERY):
                 self.spool.recover(limit, self.outside.notices)
@@ -289,6 +292,8 @@ class Drain:
         except (OSError, BluerockError) as exc:
             _guard.give_back(exc)
             return  # whoever is next tries again
+        finally:
+            self.cleaning = False
         if swept.files:
             with self.lock:
                 self.losses.add("retention", swept.events, swept.bytes)

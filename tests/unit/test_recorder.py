@@ -20,6 +20,7 @@ from _storage import lines_of, new_spool, numbers, store, wait_for
 from bluerock_hooks import _guard, _stdlib, drain
 from bluerock_hooks.recorder import Recorder
 from bluerock_hooks.ring import Ring, _layout, _recovery
+from bluerock_hooks.spool import Swept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -494,6 +495,28 @@ def test_a_busy_process_keeps_the_spool_small_by_itself(make: Maker, tmp_path: P
     counts = recorder.counts()
     assert 0 < len(lines_of(spool)) < 1000
     assert len(lines_of(spool)) + counts.lost["retention"] == counts.written > 8000
+
+
+def test_a_thread_that_cleans_up_for_long_costs_no_event(
+    make: Maker, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retention may have thousands of files to look at; who fills the ring meanwhile empties it."""
+    cleaned: list[float] = []
+
+    def sweep(_spool: Spool) -> Swept:
+        cleaned.append(time.monotonic())
+        time.sleep(1.5)
+        return Swept()
+
+    monkeypatch.setattr(type(spool), "sweep", sweep)
+    spool.segment_bytes = 4096
+    recorder = make(ring_bytes=1 << 14, thread=True, tick=0.001)
+    recorder.want_thread()
+    number = 0
+    while not cleaned or time.monotonic() < cleaned[0] + 1.2:
+        assert recorder.emit(event(number, 100))
+        number += 1
+    assert recorder.counts().dropped == 0
 
 
 @pytest.mark.swallows
