@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _NOBODY = 99_999_999  # with another digit, a pid that no process has
 _KINDS = ("flip", "flip", "flip", "zero", "random", "cut", "grow")
-# Counted losses, the claim, signs of life: what no seal covers, and what no event is made of.
-UNSEALED = range(_layout.W_HEARTBEAT, _layout.W_CLAIMED_NESTED + 1)
 
 
 class Damage(NamedTuple):
