@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ..spool import Spool
     from ._calls import Call
 
+FORMS = ("text", "json", "ocsf")
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -30,7 +32,7 @@ def add_spool(parser: argparse.ArgumentParser) -> None:
 
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
-    """The filters and the form of ``show`` and ``tail``; given together, all must match."""
+    """The filters of commands about events; given together, all must match."""
     add_spool(parser)
     group = parser.add_argument_group("filters (all given must match; of one given twice, either)")
     group.add_argument(
@@ -40,8 +42,15 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
         help="name of an event, or of a message event such as server_received_request; may be a glob",
     )
     _add_common(group)
+
+
+def add_forms(parser: argparse.ArgumentParser) -> None:
+    """The forms of ``show`` and ``tail``."""
     form = parser.add_argument_group("form")
-    form.add_argument("--json", action="store_true", help="the stored lines themselves (NDJSON)")
+    form.add_argument("--format", choices=FORMS, default="text", help="text, json or ocsf (docs/ocsf.md)")
+    form.add_argument(
+        "--json", dest="format", action="store_const", const="json", help="the stored lines themselves (NDJSON)"
+    )
     form.add_argument("--date", action="store_true", help="show the date beside the time (both are UTC)")
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
     from ..reader import StoredEvent
+    from ._ocsf import OcsfWriter
     from ._terminal import Piece
 
     Gist = Callable[[dict[str, Any]], list[Piece]]
@@ -54,10 +55,16 @@ class LineWriter:
         """Hand over what is written so far."""
         self._stream.flush()
 
+    close = flush
 
-def writer(*, date: bool, raw: bool) -> LineWriter:
-    """To this process's stdout."""
-    return LineWriter(sys.stdout, date=date, raw=raw)
+
+def writer(form: str, *, date: bool) -> LineWriter | OcsfWriter:
+    """To this process's stdout, in one of ``_selection.FORMS``."""
+    if form == "ocsf":
+        from ._ocsf import OcsfWriter
+
+        return OcsfWriter(sys.stdout)
+    return LineWriter(sys.stdout, date=date, raw=form == "json")
 
 
 def _plain_json(line: bytes) -> str:

@@ -54,6 +54,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         description="Which code ran: modules by distribution, and whether their files are as they were installed.",
     )
     add_filters(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument(
         "--verify",
         action="store_true",

@@ -7,7 +7,7 @@ from collections import deque
 
 from ..reader import Snapshot
 from ._say import say
-from ._selection import Selection, add_filters, existing_spool, report
+from ._selection import Selection, add_filters, add_forms, existing_spool, report
 from ._text import writer
 
 TYPE_CHECKING = False
@@ -22,8 +22,8 @@ def main(args: list[str], prog: str) -> int:
     options = _parser(prog).parse_args(args)
     spool = existing_spool(options.spool)
     snapshot = Snapshot(spool)
-    selection = Selection(options, plain=not options.json)
-    lines = writer(date=options.date, raw=options.json)
+    selection = Selection(options, plain=options.format == "text")
+    lines = writer(options.format, date=options.date)
     matching: Iterable[StoredEvent] = filter(selection.matches, snapshot.events(selection.since_ns))
     if options.limit is not None:
         matching = deque(matching, options.limit)
@@ -31,7 +31,7 @@ def main(args: list[str], prog: str) -> int:
     for event in matching:
         found = True
         lines.write(event)
-    lines.flush()
+    lines.close()
     report(snapshot.problems)
     if not found:
         say(f"no events that match in {spool.path}")
@@ -43,6 +43,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         prog=prog, description="Print recorded events, oldest first; a running or killed process's too."
     )
     add_filters(parser)
+    add_forms(parser)
     parser.add_argument("--limit", type=limit, metavar="N", help="only the last N that match")
     return parser
 

@@ -7,7 +7,7 @@ import time
 from collections import deque
 
 from ..reader import Follower, Snapshot
-from ._selection import Selection, add_filters, open_spool, report
+from ._selection import Selection, add_filters, add_forms, open_spool, report
 from ._text import writer
 from .show import limit
 
@@ -19,8 +19,8 @@ def main(args: list[str], prog: str) -> int:
     """Follow until Ctrl-C, or for as long as told."""
     options = _parser(prog).parse_args(args)
     spool = open_spool(options.spool)
-    selection = Selection(options, plain=not options.json)
-    lines = writer(date=options.date, raw=options.json)
+    selection = Selection(options, plain=options.format == "text")
+    lines = writer(options.format, date=options.date)
     # A spool that is not there yet is empty: whoever follows may be first.
     snapshot = Snapshot(spool)
     for event in deque(filter(selection.matches, snapshot.events(selection.since_ns)), options.lines):
@@ -40,6 +40,7 @@ def main(args: list[str], prog: str) -> int:
             pause = max(INTERVAL, (now - looked) * _SHARE)
             time.sleep(pause if options.seconds is None else min(pause, max(started + options.seconds - now, 0)))
     finally:
+        lines.close()
         report(snapshot.problems)
 
 
@@ -48,6 +49,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("-n", "--lines", type=limit, default=10, metavar="N", help="start with the last N (default 10)")
     parser.add_argument("--for", dest="seconds", type=seconds, metavar="SECONDS", help="stop by itself after that time")
     add_filters(parser)
+    add_forms(parser)
     return parser
 
 

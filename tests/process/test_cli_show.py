@@ -257,3 +257,16 @@ def test_imports_with_which_all_is_well_are_left_to_the_command_that_sums_them_u
     assert len(show(spool, "--json")) == 8
     assert len(show(spool, "--event", "python_import")) == 6
     assert len(show(spool, "--event", "python_*")) == 8
+
+
+def test_ocsf_is_one_json_object_a_line_and_what_has_no_class_is_counted(tmp_path: Path, spool: Path) -> None:
+    done = call(tmp_path, "show", "--spool", spool, "--format", "ocsf", "--method", "tools/call")
+    (event,) = (json.loads(text) for text in done.stdout.splitlines())
+    assert (event["class_uid"], event["metadata"]["uid"]) == (6003, "c1/4")
+    assert done.stderr == b"bluerock-hooks: 1 events have no class in OCSF and are left out\n"
+    assert done.returncode == 0
+
+
+def test_json_is_a_format_too(tmp_path: Path, spool: Path) -> None:
+    words = ("show", "--spool", spool)
+    assert call(tmp_path, *words, "--format", "json").stdout == call(tmp_path, *words, "--json").stdout != b""
