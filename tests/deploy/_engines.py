@@ -94,11 +94,11 @@ def fluent_bit(spool: Path, state: Path, url: str) -> Engine:
     return Engine(command, spool, state, url, LOKI_HOST=host, LOKI_PORT=port)
 
 
-def syslog_ng(spool: Path, state: Path, url: str) -> Engine:
-    """syslog-ng, from Debian's packages."""
-    root = debian("bookworm", "syslog-ng-core", "syslog-ng-mod-http")
+def syslog_ng(spool: Path, state: Path, url: str, suite: str = "bookworm") -> Engine:
+    """syslog-ng, from a Debian release's packages."""
+    root = debian(suite, "syslog-ng-core", "syslog-ng-mod-http")
     command = [*_of(root, "usr/sbin/syslog-ng"), "--foreground", "--no-caps"]
-    command += ["--module-path", next(root.glob("usr/lib/syslog-ng/*.*")), "-f", COLLECTORS / "syslog-ng.conf"]
+    command += ["--module-path", next(root.glob("usr/lib/syslog-ng/[0-9]*")), "-f", COLLECTORS / "syslog-ng.conf"]
     command += ["-R", state / "persist", "-c", state / "control", "-p", state / "pid"]
     return Engine(command, spool, state, url)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import _engines
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.pipelines
 
-ENGINES = [_engines.fluent_bit, _engines.rsyslog, _engines.syslog_ng]
+ENGINES = [
+    _engines.fluent_bit,
+    _engines.rsyslog,
+    pytest.param(_engines.syslog_ng, id="syslog_ng_3"),
+    pytest.param(partial(_engines.syslog_ng, suite="forky"), id="syslog_ng_4"),
+]
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

@@ -6,7 +6,8 @@ replaced after its bytecode was made, a module has a name of the standard librar
 directory. What is kept is what was recorded, but of each distribution's unremarkable imports only one a process, and
 with paths of this machine replaced.
 
-Usage: ``python deploy/grafana-loki/demo/record.py`` in the development environment; needs uv and the registry.
+Usage: ``python deploy/grafana-loki/demo/record.py`` in the development environment; needs uv and the registry. Then
+``python docs/recipes.py``: the recipes show what they find in it.
 """
 
 from __future__ import annotations
