@@ -145,6 +145,24 @@ class Day:
             compare(event, stored[_contract.unique_id(event.body)], loki=self.engine.loki)
 
 
+def backlog(spool: Path, sample: str) -> int:
+    """Twenty segments that are there before the collector; how many events."""
+    for number in range(20):
+        path = spool / f"python-{number + 1}-0123456789abcdef.000001.ndjson"
+        path.write_text(sample.replace('"component_id":"', f'"component_id":"{number:02d}'))
+    return sample.count("\n") * 20
+
+
+def store_comes_back(sink: Sink, engine: Engine, count: int) -> None:
+    """It refused for some seconds, and the collector waited: every event arrives, and none twice."""
+    assert wait(lambda: sink.refused), "nothing was sent"
+    time.sleep(5)
+    sink.refusing = False
+    assert wait(lambda: len(sink.events) >= count), engine.log.read_text(errors="replace")[-4000:]
+    time.sleep(1)
+    assert len(sink.events) == len({_contract.unique_id(event.body) for event in sink.events}) == count
+
+
 def compare(event: Received, stored: str, *, loki: bool = False) -> None:
     """What arrived is what the contract makes of the line. ``loki``: under Loki's names, where all values are texts."""
     assert event.body == stored

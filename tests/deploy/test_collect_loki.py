@@ -10,6 +10,7 @@ import _engines
 import _lines
 import _live
 import pytest
+from _peers import ROOT
 from _sink import sink
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.pipelines
 
+SAMPLE = (ROOT / "deploy" / "grafana-loki" / "demo" / "events.ndjson").read_text()
 ENGINES = [
     _engines.fluent_bit,
     _engines.rsyslog,
@@ -57,3 +59,12 @@ def test_every_kind_of_event_becomes_what_the_contract_says(
     for event in store.events:
         if event.body != "not of ours":
             _live.compare(event, event.body, loki=True)
+
+
+@pytest.mark.parametrize("make", [*ENGINES, _engines.otelcol])
+def test_a_backlog_waits_for_a_store_that_is_away(make: Callable[..., _engines.Engine], tmp_path: Path) -> None:
+    count = _live.backlog(tmp_path, SAMPLE)
+    with sink() as store:
+        store.refusing = True
+        with make(tmp_path, tmp_path / "state", store.url) as engine:
+            _live.store_comes_back(store, engine, count)
