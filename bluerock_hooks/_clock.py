@@ -5,7 +5,7 @@ from __future__ import annotations
 from _functools import partial  # type: ignore[import-not-found]
 from time import CLOCK_BOOTTIME, clock_gettime_ns
 
-from . import _proc, _stdlib
+from . import _guard, _proc, _stdlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def _maker(parent: int, child: int) -> int:
     """The thread of ``parent`` that made ``child``."""
     try:
         threads = _stdlib.listdir(f"/proc/{parent}/task")
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return 0
     if not 1 < len(threads) <= _MOST_THREADS:
         return 0

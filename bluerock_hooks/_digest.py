@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import _stdlib
+from . import _guard, _stdlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def file_digest(path: str, *, whole: bool = False) -> tuple[Hash, bytes] | None:
     such file."""
     try:
         fd = _stdlib.open_fd(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (OSError, ValueError):
+    except (OSError, ValueError) as exc:
+        _guard.give_back(exc)
         return None
     try:
         state = _stdlib.fstat(fd)
@@ -76,7 +77,8 @@ def file_digest(path: str, *, whole: bool = False) -> tuple[Hash, bytes] | None:
             found.update(buffer[:size])
             offset += size
         return found, b""
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return None
     finally:
         _stdlib.close_fd(fd)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from . import _clock, _stdlib
+from . import _clock, _guard, _stdlib
 
 _LEVELS = ("error", "info", "debug")
 
@@ -52,20 +52,23 @@ class Notice:
                     _stdlib.write_fd(fd, line)
             finally:
                 _stdlib.close_fd(fd)
-        except OSError:
+        except OSError as exc:
+            _guard.give_back(exc)
             return
 
     def _to_stderr(self, line: bytes) -> None:
         try:
             if self._stderr and _identity(2) == self._stderr:
                 _stdlib.write_fd(2, line)
-        except OSError:
+        except OSError as exc:
+            _guard.give_back(exc)
             return
 
 
 def _identity(fd: int) -> tuple[int, int] | None:
     try:
         found = _stdlib.fstat(fd)
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return None
     return found.st_dev, found.st_ino

@@ -42,7 +42,8 @@ class Digests:
         """64 hex digits, None where there is no regular file of this name."""
         try:
             state = _stdlib.stat(path)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as exc:
+            _guard.give_back(exc)
             return None
         if self._known is None:
             self._known = self._read()

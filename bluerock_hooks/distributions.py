@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from binascii import Error, a2b_base64, a2b_hex
 
-from . import _plain, _stdlib
+from . import _guard, _plain, _stdlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +131,8 @@ class _Site:
             if now == self._seen:
                 return
             names = [name for name in _stdlib.listdir(self.path) if name.endswith((_INFO, _EGG))]
-        except OSError:
+        except OSError as exc:
+            _guard.give_back(exc)
             names, now = [], 0
         known = self.distributions
         paths = [f"{self.path}/{name}" for name in names]
@@ -254,7 +255,8 @@ def _sha256(entry: str) -> str | None:
 def _content(path: str) -> bytes:
     try:
         fd = _stdlib.open_fd(path, 0x80800)  # O_RDONLY | O_CLOEXEC | O_NONBLOCK
-    except (OSError, ValueError):
+    except (OSError, ValueError) as exc:
+        _guard.give_back(exc)
         return b""
     try:
         pieces = []
@@ -263,7 +265,8 @@ def _content(path: str) -> bytes:
             pieces.append(piece)
             size -= len(piece)
         return b"".join(pieces)
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return b""
     finally:
         _stdlib.close_fd(fd)
@@ -283,7 +286,8 @@ def _json(path: str) -> dict[str, object]:
 def _exists(path: str) -> bool:
     try:
         _stdlib.stat(path)
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return False
     return True
 

@@ -256,7 +256,7 @@ class Recorder:
         main = ring.main
         full = main.head + main.capacity
         if self._thread is not None and self._thread.ended:
-            self._thread = None
+            self._stop_thread()
         # Only where it was asked for: a server's master process that forks workers in C must have none, however much it
         # imports. Without it, who fills the ring empties it.
         if self._thread is None and self._wanted and self._thread_allowed and not (self._closed or self._forking):
@@ -275,7 +275,7 @@ class Recorder:
 
     def _start_thread(self) -> None:
         try:
-            self._thread = DrainThread(self._work, self._beat, self._tick)
+            self._thread = DrainThread(self._work, self._rests, self._tick)
         except Exception as exc:  # at shutdown, at the limit of threads, in a sub-interpreter: emitters drain then
             self._thread_allowed = False
             if _guard.is_host_exception(exc):
@@ -312,10 +312,20 @@ class Recorder:
                 thread.sleeps()
             return None
 
-    def _beat(self) -> None:
-        ring = self._drain.ring
-        if ring is not None:
-            ring.beat()
+    def _rests(self) -> bool:
+        """The thread is idle: may it end?"""
+        return bool(self._enter(self._let_go))
+
+    def _let_go(self) -> bool:
+        drain = self._drain
+        with drain.lock:
+            ring, thread = drain.ring, self._thread
+            if ring is not None and not ring.words[_layout.W_LOCKED]:
+                ring.beat()  # where files have no locks, this alone says that we live
+                return False
+            if thread is not None:
+                thread.ended = not thread.awake  # the next event starts another
+            return thread is None or thread.ended
 
     # -- life
 

@@ -360,5 +360,6 @@ def _none(_value: object) -> None:
 def _cwd() -> str | None:
     try:
         return os.getcwd()
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return None

@@ -73,10 +73,10 @@ class Run:
             self.acts.setdefault((int(pid), who), []).append(int(number))
             return
         counts = self.folded.setdefault((int(pid), who), [])
-        if "count" in event:  # of the same, once more
+        if "count" in event and counts:  # of the same, once more
             counts[-1] = event["count"]
         else:
-            counts.append(1)
+            counts.append(event.get("count", 1))
 
     def check(self) -> None:
         """Everything once, in the order of each doer, under the right pid; every process has one identity."""
@@ -96,9 +96,18 @@ class Run:
 
 
 def play(
-    peer: Peer, code: str, directory: Path, env: Mapping[str, str], *options: str, timeout: float = 60, **more: str
+    peer: Peer,
+    code: str,
+    directory: Path,
+    env: Mapping[str, str],
+    *options: str,
+    failures: bool = False,
+    **more: str,
 ) -> Run:
-    """Run ``code`` without the sensor and with it, and compare; ``env`` is the one with it."""
+    """Run ``code`` without the sensor and with it, and compare; ``env`` is the one with it.
+
+    ``failures``: some of ours are expected.
+    """
     runs = []
     for on in (False, True):
         here = directory / ("with" if on else "without")
@@ -113,7 +122,7 @@ def play(
                 env={**env, "REPORT": str(here / "report"), **switch, **more},
                 cwd=here,
                 check=False,
-                timeout=timeout,
+                timeout=100,
             )
         )
     off, on_ = runs
@@ -121,7 +130,7 @@ def play(
     assert with_us == without, f"{with_us}\ninstead of\n{without}"
     spool = Path(env["BLUEROCK_SPOOL_DIR"])
     drained = sum(segment.read_bytes().count(b"\n") for segment in spool.glob("*.ndjson"))
-    return Run(on_, reported(directory / "with" / "report"), read_spool(spool), drained)
+    return Run(on_, reported(directory / "with" / "report"), read_spool(spool, failures=failures), drained)
 
 
 def reported(path: Path) -> Doings:

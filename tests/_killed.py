@@ -2,6 +2,8 @@
 
 The child acknowledges each event in a shared mapping after ``emit`` returned; after the kill and a recovery, the events
 in the segments are compared with that: sets, not numbers.
+
+As a script, for interpreters without pytest: ``python _killed.py DIRECTORY KILLS RING_BYTES``; prints totals, as JSON.
 """
 
 from __future__ import annotations
@@ -16,16 +18,16 @@ import sys
 import threading
 import time
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _storage import lines_of
+from _lines import lines_of
 
 from bluerock_hooks.recorder import Recorder
 from bluerock_hooks.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 THREADS = 4
 _READY = 63
@@ -117,3 +119,7 @@ def _compare(lines: list[bytes], done: memoryview, totals: Totals) -> None:
         totals.extra += len([number for number in distinct if number >= acknowledged])
         totals.doubled += len(numbers) - len(distinct)
         totals.disordered += numbers != sorted(numbers)
+
+
+if __name__ == "__main__":
+    print(json.dumps(vars(kill_and_check(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))))

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import textwrap
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import _peers
+from _lines import lines_of, numbers
 
 from bluerock_hooks.ring import Ring, _layout
 from bluerock_hooks.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from pathlib import Path
+
+__all__ = [
+    "PRELUDE",
+    "STEM",
+    "bury",
+    "files_under",
+    "lines_of",
+    "new_ring",
+    "new_spool",
+    "numbers",
+    "run_python",
+    "store",
+    "wait_for",
+]
 
 STEM = f"{os.getpid()}-0123456789abcdef"
 
@@ -60,20 +73,6 @@ def seal(words: Any) -> None:
 def bury(spool: Spool, stem: str) -> None:
     """Make the owner of a ring dead: this pid with another start tick is another process."""
     store(f"{spool.rings_path}/{stem}.ring", _layout.W_START, 1)
-
-
-def lines_of(spool: Spool) -> list[bytes]:
-    """Every line of every segment, by process and number. Each must be whole."""
-    found: list[bytes] = []
-    for segment in spool.segments():
-        text = Path(segment.path).read_bytes()
-        assert text == b"" or text.endswith(b"\n"), f"{segment.name} ends in half a line"
-        found += text.splitlines()
-    return found
-
-
-def numbers(lines: Iterable[bytes]) -> list[int]:
-    return [json.loads(line)["i"] for line in lines]
 
 
 def files_under(path: Path) -> list[str]:

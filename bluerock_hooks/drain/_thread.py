@@ -1,7 +1,8 @@
 """The thread that drains.
 
 It exists only while there is work it was asked for, imports nothing, and is joined before every fork and at exit: a
-thread that is alive when the interpreter ends crashes the host, and one alive at a fork makes Python 3.12+ warn.
+thread that is alive when the interpreter ends crashes the host, and one alive at a fork makes Python 3.12+ warn. A fork
+made in C tells nobody, and the child may wait for ever for a thread that wanted the GIL just then: an idle one ends.
 """
 
 from __future__ import annotations
@@ -12,23 +13,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_HEARTBEAT = 60.0  # seconds between two signs of life of an idle thread
+IDLE = 10.0  # seconds without an event after which the thread ends, to be started by the next
 
 
 class DrainThread:
-    """Calls ``work`` while there is work, and sleeps for good when there is none.
+    """Calls ``work`` while there is work, and sleeps when there is none.
 
-    ``work()`` gives the seconds to wait before the next call, None to sleep until ``wake``. ``beat()`` is called now
-    and then while asleep. RuntimeError (at interpreter shutdown), or another, where no thread can be had.
+    ``work()`` gives the seconds to wait before the next call, None to sleep until ``wake``. ``rests()`` is called now
+    and then while asleep: may it end? RuntimeError (at interpreter shutdown), or another, where no thread can be had.
     """
 
-    __slots__ = ("_awake", "_beat", "_first_wait", "_hurried", "_joined", "_quit", "_tid", "_wake", "_work", "ended")
+    __slots__ = ("_first_wait", "_hurried", "_joined", "_quit", "_rests", "_tid", "_wake", "_work", "awake", "ended")
 
-    def __init__(self, work: Callable[[], float | None], beat: Callable[[], None], first_wait: float) -> None:
+    def __init__(self, work: Callable[[], float | None], rests: Callable[[], bool], first_wait: float) -> None:
         self._work = work
-        self._beat = beat
+        self._rests = rests
         self._first_wait = first_wait
-        self._awake = True
+        self.awake = True
         self._hurried = False
         self._quit = False
         self._tid = 0
@@ -40,19 +41,19 @@ class DrainThread:
 
     def wake(self) -> None:
         """There is work: see to it when the wait is over. Wants the recorder's lock."""
-        if not self._awake:
-            self._awake = True
+        if not self.awake:
+            self.awake = True
             _release(self._wake)
 
     def hurry(self) -> None:
         """The ring fills up: do not wait. Wants the recorder's lock."""
         if not self._hurried:
-            self._awake = self._hurried = True
+            self.awake = self._hurried = True
             _release(self._wake)
 
     def sleeps(self) -> None:
         """``work`` is about to give None. Wants the recorder's lock, so that no ``wake`` comes between."""
-        self._awake = False
+        self.awake = False
 
     def stop(self, timeout: float = 1.0, *, last_turn: bool = False) -> bool:
         """End the thread and wait until the kernel has forgotten it, too: 3.12's fork warning counts kernel threads.
@@ -67,7 +68,8 @@ class DrainThread:
         for _ in range(100):
             try:
                 _stdlib.stat(f"/proc/self/task/{self._tid}")
-            except OSError:
+            except OSError as exc:
+                _guard.give_back(exc)
                 break
             _stdlib.sleep(0.0001)
         return True
@@ -85,13 +87,14 @@ class DrainThread:
     def _loop(self) -> None:
         wait: float | None = self._first_wait
         while not self._quit:
-            woken = self._wake.acquire(True, _HEARTBEAT if wait is None else wait)
+            woken = self._wake.acquire(True, IDLE if wait is None else wait)
             if self._quit:
                 if self._hurried:
                     self._work()
                 return
             if wait is None and not woken:
-                self._beat()
+                if self._rests():
+                    return
             elif wait is None and not self._hurried:
                 wait = self._first_wait
             else:

@@ -45,7 +45,8 @@ def _make() -> memoryview | _PidWord:
     try:
         page = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         page.madvise(_WIPE_ON_FORK)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError) as exc:
+        _guard.give_back(exc)
         return _PidWord()
     return memoryview(page).cast("Q")
 

@@ -60,8 +60,9 @@ def check_threads(events: list[dict[str, int]], parent: int, sent: dict[str, int
         assert mine == list(range(count))
 
 
+@pytest.mark.parametrize("forks", [40, pytest.param(300, marks=pytest.mark.stress)])
 @pytest.mark.parametrize("how", ["os.fork", "fork in C"])
-def test_children_of_a_busy_parent(tmp_path: Path, python: str, how: str) -> None:
+def test_children_of_a_busy_parent(tmp_path: Path, python: str, how: str, forks: int) -> None:
     """Threads emit, the drain runs, and children come and go; a child that hangs is killed by its alarm."""
     code = (
         WORKERS
@@ -71,7 +72,7 @@ fork = os.fork if {how == "os.fork"} else ctypes.PyDLL(None).fork
 {"[thread.start() for thread in threads]" if how == "os.fork" else "worker_off = True"}
 import warnings; warnings.simplefilter("ignore")  # the host's own threads are the host's own warning
 children = []
-for n in range(40):
+for n in range({forks}):
     recorder.emit(event(n, t=9))
     pid = fork()
     if pid == 0:
@@ -85,7 +86,7 @@ for n in range(40):
 stop.append(1)
 if {how == "os.fork"}:
     [thread.join() for thread in threads]
-sent[9] = 40
+sent[9] = {forks}
 recorder.close()
 print(json.dumps([os.getpid(), children, sent]))
 """
@@ -95,7 +96,7 @@ print(json.dumps([os.getpid(), children, sent]))
     env = {"THREAD": "1" if how == "os.fork" else "0"}
     done = run_python(tmp_path / "spool", code, python=python, env=env)
     parent, children, sent = json.loads(done.stdout)
-    assert [status for _, status in children] == [0] * 40
+    assert [status for _, status in children] == [0] * forks
     events = recovered(tmp_path / "spool")
     assert of_children(events, parent) == {pid: 20 for pid, _ in children}
     check_threads(events, parent, sent)

@@ -42,7 +42,7 @@ def killed_recoveries(spool: Spool) -> None:
 def test_nothing_accepted_is_lost_doubled_or_torn(
     tmp_path: Path, ring_bytes: int, recover: Callable[[Spool], None]
 ) -> None:
-    totals = kill_and_check(tmp_path, 20, ring_bytes, recover)
+    totals = kill_and_check(tmp_path, 50, ring_bytes, recover)
     print(totals)
     assert totals.faults() == 0, str(totals)
     assert totals.acknowledged > 2000

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING
+import subprocess
+from pathlib import Path
 
 import pytest
-from _killed import kill_and_check
+from _peers import ROOT, SUPPORTED, environment, interpreter
 from _stores import faults, recording
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.stress
 
+TESTS = Path(__file__).parent.parent
 KILLS = int(os.environ.get("BLUEROCK_TEST_KILLS", "2500"))
 
 
+@pytest.mark.parametrize("python", SUPPORTED)
 @pytest.mark.parametrize("ring_bytes", [1 << 13, 1 << 15])
-def test_thousands_of_kills(tmp_path: Path, ring_bytes: int) -> None:
-    totals = kill_and_check(tmp_path, KILLS, ring_bytes)
-    print(totals)
-    assert totals.faults() == 0, str(totals)
+def test_thousands_of_kills(tmp_path: Path, python: str, ring_bytes: int) -> None:
+    command = [interpreter(python), TESTS / "_killed.py", tmp_path, str(KILLS), str(ring_bytes)]
+    done = subprocess.run(command, env=environment(tmp_path, PYTHONPATH=str(ROOT)), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    totals = json.loads(done.stdout)
+    print(python, totals)
+    assert totals["kills"] == KILLS
+    assert [totals[each] for each in ("lost", "doubled", "torn", "disordered")] == [0, 0, 0, 0], totals
 
 
 @pytest.mark.parametrize("seed", range(10, 60))

@@ -18,6 +18,7 @@ import pytest
 from _storage import lines_of, new_spool, numbers, store, wait_for
 
 from bluerock_hooks import _guard, _stdlib, drain
+from bluerock_hooks.drain import _thread
 from bluerock_hooks.recorder import Recorder
 from bluerock_hooks.ring import Ring, _layout, _recovery
 from bluerock_hooks.spool import Swept
@@ -173,7 +174,7 @@ def test_the_thread_starts_when_it_is_asked_for_and_sleeps_when_there_is_nothing
     recorder.emit(event(1))
     wait_for(lambda: len(lines_of(spool)) == 2)
     thread = recorder._thread
-    wait_for(lambda: not thread._awake)
+    wait_for(lambda: not thread.awake)
     recorder.emit(event(2))
     wait_for(lambda: len(lines_of(spool)) == 3)
     assert recorder._thread is thread
@@ -221,6 +222,38 @@ def test_an_event_while_the_ring_is_given_up_is_in_the_next(
     assert numbers(lines_of(spool)) + [event for ring in spool.peek() for event in numbers(ring.records)] == [0, 9]
 
 
+def test_an_idle_thread_ends_and_the_next_event_starts_another(
+    make: Maker, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that only spoke MCP for a while has one thread again, before it forks in C or leaves a namespace."""
+    monkeypatch.setattr(_thread, "IDLE", 0.02)
+    recorder = make(thread=True, tick=0.002)
+    recorder.want_thread()
+    for number in range(5):
+        recorder.emit(event(number))
+        thread = recorder._thread
+        assert thread is not None
+        wait_for(lambda thread=thread: thread.ended and not Path(f"/proc/self/task/{thread._tid}").exists())
+        assert numbers(lines_of(spool)) == list(range(number + 1))
+    recorder.close()
+    assert numbers(lines_of(spool)) == list(range(5))
+
+
+def test_where_files_have_no_locks_an_idle_thread_goes_on_saying_that_we_live(
+    make: Maker, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_thread, "IDLE", 0.02)
+    recorder = make(thread=True, tick=0.002)
+    recorder.want_thread()
+    recorder.emit(event(0))
+    assert recorder._drain.ring is not None
+    recorder._drain.ring.words[_layout.W_LOCKED] = 0
+    wait_for(lambda: not recorder._thread.awake)
+    (before,) = spool.peek()
+    wait_for(lambda: spool.peek()[0].heartbeat > before.heartbeat)
+    assert not recorder._thread.ended
+
+
 def test_no_thread_starts_that_nobody_asked_for_however_full_the_ring_is(make: Maker, spool: Spool) -> None:
     recorder = make(thread=True, tick=0.005)
     assert all(recorder.emit(event(number)) for number in range(5000))
@@ -233,7 +266,7 @@ def test_an_idle_thread_costs_nothing(make: Maker) -> None:
     recorder = make(thread=True, tick=0.005)
     recorder.want_thread()
     recorder.emit(event(0))
-    wait_for(lambda: not recorder._thread._awake)
+    wait_for(lambda: not recorder._thread.awake)
     task = Path(f"/proc/self/task/{recorder._thread._tid}/status")
     switches = [line for line in task.read_text().splitlines() if "ctxt" in line]
     time.sleep(0.3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ... import _guard
 from .. import _caller
 from .._attribution import current
 from .._text import text
@@ -137,5 +138,6 @@ def _in_directory(path: str, descriptor: object) -> str:
         return path
     try:
         return f"{os.readlink(f'/proc/self/fd/{descriptor}')}/{path}"
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return path

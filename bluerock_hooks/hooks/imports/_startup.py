@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ... import _digest, _stdlib
+from ... import _digest, _guard, _stdlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def _with_system_site() -> bool:
 def _of_directory(directory: str, site: ModuleType) -> Iterator[StartupFile]:
     try:
         names = sorted(_stdlib.listdir(directory))
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return
     if hasattr(site, "stat"):  # it looks whether a file is hidden, as older ones do not
         names = [name for name in names if not name.startswith(".")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from ... import _guard
 from .._rows import Outcome
 
 TYPE_CHECKING = False
@@ -65,7 +66,8 @@ def _exists(module: str) -> bool:
     for root in getattr(sys.modules.get("mcp"), "__path__", ()):
         try:
             entries = os.listdir(os.path.join(root, *parents))
-        except OSError:
+        except OSError as exc:
+            _guard.give_back(exc)
             continue
         if any(entry == name or entry.startswith(f"{name}.") for entry in entries):
             return True

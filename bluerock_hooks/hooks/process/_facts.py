@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from ... import _stdlib
+from ... import _guard, _stdlib
 from ..._plain import quote
 from .._text import text
 
@@ -179,5 +179,6 @@ def _search_path(env: object) -> str:
 def _working_directory() -> str | None:
     try:
         return text(_getcwd())
-    except OSError:
+    except OSError as exc:
+        _guard.give_back(exc)
         return None
