@@ -38,7 +38,7 @@ def work(who):
             pass
         done.append(mine)
 report = {}
-act(-1, "KeyboardInterrupt")  # "key" has the redactor loaded; what is raised amid an import may meet a weakref's callback
+act(-1, "KeyboardInterrupt")  # has the redactor loaded: what is raised amid an import may meet a weakref callback
 for kind in (Late, TimeoutError, KeyboardInterrupt):
     fired = arrived = number = 0
     done.clear()
