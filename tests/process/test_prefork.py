@@ -1,6 +1,7 @@
 """Servers that fork workers, in Python and in C: every worker answers, ends, and tells of its own doings only.
 
-``BLUEROCK_TEST_STARTS`` says how often ``-m stress`` starts each.
+``BLUEROCK_TEST_STARTS`` says how often ``-m stress`` starts each. uWSGI is not asked to fork after MCP was spoken: its
+fork in C beside the SDK's own worker threads leaves workers without a GIL, with and without a sensor.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ QUICK = (
     ("gunicorn", "", "3.13"),
     ("gunicorn --preload", "mcp", "3.12"),
     ("gunicorn --preload, uvicorn workers", "mcp", "3.10"),
-    ("pyuwsgi", "mcp", "3.11"),
+    ("pyuwsgi", "", "3.11"),
     ("pyuwsgi --enable-threads", "", "3.11"),
     ("pyuwsgi --lazy-apps", "", "3.11"),
     ("pyuwsgi --enable-threads --lazy-apps", "", "3.11"),
@@ -72,7 +73,10 @@ def test_workers(
 
 
 @pytest.mark.stress
-@pytest.mark.parametrize(("name", "preload", "python"), [*product(SERVERS, ("", "mcp"), SUPPORTED)])
+@pytest.mark.parametrize(
+    ("name", "preload", "python"),
+    [case for case in product(SERVERS, ("", "mcp"), SUPPORTED) if not (case[1] and "uwsgi" in case[0])],
+)
 def test_many_starts(
     name: str, preload: str, python: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], tmp_path: Path
 ) -> None:
