@@ -183,22 +183,25 @@ def _replacement(row: Patch, original: Any) -> Any:
 
 def _deferred(row: Patch, original: Any) -> Any:
     """What stands in for the replacement until it is made, at the first call."""
-    made: list[Any] = []
+    made: Any = None
 
     def replacement() -> Any:
-        if not made:
-            try:
-                made.append(row.wrap(original))
-            except Exception as exc:
-                _guard.swallow(f"patch {row.target}", exc)
-                return original
-        return made[0]
+        nonlocal made
+        try:
+            if made is None:
+                made = row.wrap(original)
+        except Exception as exc:
+            _guard.swallow(f"patch {row.target}", exc)
+            return original
+        return made
 
     async def coroutine(*args: Any, **kwargs: Any) -> Any:
-        return await replacement()(*args, **kwargs)
+        function = replacement()
+        return await function(*args, **kwargs)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        return replacement()(*args, **kwargs)
+        function = replacement()
+        return function(*args, **kwargs)
 
     waits = getattr(getattr(original, "__code__", None), "co_flags", 0) & _COROUTINE
     return _marked(coroutine if waits else call, original, row.module, _STANDS_IN)

@@ -55,6 +55,7 @@ SAFE = (
         "_failed",
     ),
     *("begin", "born", "settle", "ended"),  # hooks.process._launches
+    "replacement",  # hooks._rows
 )
 HOSTS = ("original", "wrapped", "execute", "function", "__aiter__", "send")  # what a wrapper calls the host's callable
 
