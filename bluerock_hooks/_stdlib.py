@@ -13,6 +13,8 @@ import posix
 import time
 
 allocate_lock = _thread.allocate_lock
+acquire = type(allocate_lock()).acquire
+"""``acquire(lock, ...)``: what looks for blocking calls in event loops puts another one into the type."""
 get_ident = _thread.get_ident
 get_native_id = _thread.get_native_id
 start_new_thread = _thread.start_new_thread
@@ -33,13 +35,14 @@ dup = posix.dup
 fallocate = posix.posix_fallocate
 fchmod = posix.fchmod
 fstat = posix.fstat
-getcwd = posix.getcwd
 ftruncate = posix.ftruncate
+getcwd = posix.getcwd
 link = posix.link
 listdir = posix.listdir
 mkdir = posix.mkdir
 pread_fd = posix.pread
 preadv_fd = posix.preadv
+readlink = posix.readlink
 register_at_fork = posix.register_at_fork
 rename = posix.rename
 unlink = posix.unlink

@@ -144,7 +144,7 @@ class Recorder:
 
     def _nested(self, line: bytes) -> bool:
         ring = self._drain.ring
-        if ring is not None and ring.state == _layout.MAPPED and self._nested_lock.acquire(False):
+        if ring is not None and ring.state == _layout.MAPPED and _stdlib.acquire(self._nested_lock, False):
             try:
                 if ring.nested.put(line) or ring.nested.place(line):
                     return True

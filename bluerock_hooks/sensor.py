@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 
 from . import _clock, _guard, _stdlib
@@ -15,6 +14,7 @@ from .digests import Digests
 from .drain import Completion
 from .errors import BluerockError
 from .hooks._audit import Audit
+from .hooks._text import working_directory
 from .hooks._trigger import Trigger
 from .hooks.host import HostHooks
 from .hooks.imports import Imports, inventory, may_hold_secrets
@@ -288,7 +288,7 @@ class Sensor:
             "executable": sys.executable or None,
             "python": ".".join(map(str, sys.version_info[:3])),
             "platform": sys.platform,
-            "cwd": _cwd(),
+            "cwd": working_directory(),
             "ppid": ppid or _stdlib.getppid(),
             "start": started or None,
             "ancestors": [
@@ -355,11 +355,3 @@ class Sensor:
 
 def _none(_value: object) -> None:
     return None
-
-
-def _cwd() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError as exc:
-        _guard.give_back(exc)
-        return None

@@ -35,8 +35,8 @@ class DrainThread:
         self._tid = 0
         self.ended = False
         self._wake, self._joined = _stdlib.allocate_lock(), _stdlib.allocate_lock()
-        self._wake.acquire()
-        self._joined.acquire()
+        _stdlib.acquire(self._wake)
+        _stdlib.acquire(self._joined)
         _stdlib.start_new_thread(self._run, ())
 
     def wake(self) -> None:
@@ -63,7 +63,7 @@ class DrainThread:
         self._hurried = last_turn
         self._quit = True
         _release(self._wake)
-        if not self._joined.acquire(True, timeout):
+        if not _stdlib.acquire(self._joined, True, timeout):
             return False
         for _ in range(100):
             try:
@@ -87,7 +87,7 @@ class DrainThread:
     def _loop(self) -> None:
         wait: float | None = self._first_wait
         while not self._quit:
-            woken = self._wake.acquire(True, IDLE if wait is None else wait)
+            woken = _stdlib.acquire(self._wake, True, IDLE if wait is None else wait)
             if self._quit:
                 if self._hurried:
                     self._work()

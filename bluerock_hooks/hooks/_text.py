@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import _stdlib
+from .. import _guard, _stdlib
 
 
 def text(value: object) -> str:
@@ -25,3 +25,12 @@ def _is_path(kind: type) -> bool:
     except AttributeError:
         return False
     return type(module) is str and module.partition(".")[0] == "pathlib"
+
+
+def working_directory() -> str | None:
+    """Where the process is, as text; None where that directory is gone."""
+    try:
+        return text(_stdlib.getcwd())
+    except OSError as exc:
+        _guard.give_back(exc)
+        return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from ... import _guard
+from ... import _guard, _stdlib
 from .. import _caller
 from .._attribution import current
-from .._text import text
+from .._text import text, working_directory
 from ._family import Family
 from ._repeats import known
 
@@ -129,7 +129,7 @@ class Files(Family):
 
     def _place(self, path: str) -> dict[str, object]:
         relative = not path.startswith("/") and path != "*"
-        return {"path": self._recording.word(path), "cwd": text(os.getcwd()) if relative else None}
+        return {"path": self._recording.word(path), "cwd": working_directory() if relative else None}
 
 
 def _in_directory(path: str, descriptor: object) -> str:
@@ -137,7 +137,7 @@ def _in_directory(path: str, descriptor: object) -> str:
     if type(descriptor) is not int or descriptor < 0 or path.startswith("/"):
         return path
     try:
-        return f"{os.readlink(f'/proc/self/fd/{descriptor}')}/{path}"
+        return f"{_stdlib.readlink(f'/proc/self/fd/{descriptor}')}/{path}"
     except OSError as exc:
         _guard.give_back(exc)
         return path

@@ -13,11 +13,12 @@ by the drain: ``_complete``.
 
 from __future__ import annotations
 
-import os
 import sys
+from posixpath import normpath
 
 from ... import _stdlib
 from .. import _attribution, _caller
+from .._text import working_directory
 from ._code import LONGEST_NAME, Origins, namespace_of, origin_of, spec_of, vars_of
 from ._complete import Completer
 from ._standard import HOMES, is_built_in, is_standard_file, is_standard_name
@@ -220,7 +221,8 @@ class Imports:
     ) -> None:
         shadows = name is not None and is_standard_name(name) and not _is_standard(name, file, spec)
         if file is not None and not file.startswith("/"):
-            file = os.path.abspath(file) if file[:1] != "<" else None  # <frozen x>, <in memory>: no file
+            directory = None if file[:1] == "<" else working_directory()  # <frozen x>, <in memory>: no file
+            file = None if directory is None else normpath(f"{directory}/{file}")
         if name is None and file is None:
             return
         event: dict[str, object] = {"fullname": _cut(name), "file": _cut(file), **fields}

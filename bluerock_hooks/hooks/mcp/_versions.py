@@ -6,10 +6,9 @@ module is gone is looked for here, and one that is in place but passed by is not
 
 from __future__ import annotations
 
-import os
 import sys
 
-from ... import _guard
+from ... import _guard, _stdlib
 from .._rows import Outcome
 
 TYPE_CHECKING = False
@@ -30,7 +29,9 @@ def generation() -> str:
     """``"1"`` or ``"2"`` for the SDK that is imported, an empty string for one that is neither."""
     for root in getattr(sys.modules.get("mcp"), "__path__", ()):
         if root not in _known:
-            counts = {name: sum(os.path.exists(f"{root}/{mark}") for mark in marks) for name, marks in _MARKS.items()}
+            counts = {
+                name: sum(_stdlib.access(f"{root}/{mark}", 0) for mark in marks) for name, marks in _MARKS.items()
+            }
             likely = max(counts, key=lambda name: counts[name])
             _known[root] = likely if counts[likely] else ""
         if _known[root]:
@@ -65,7 +66,7 @@ def _exists(module: str) -> bool:
     _, *parents, name = module.split(".")
     for root in getattr(sys.modules.get("mcp"), "__path__", ()):
         try:
-            entries = os.listdir(os.path.join(root, *parents))
+            entries = _stdlib.listdir("/".join((root, *parents)))
         except OSError as exc:
             _guard.give_back(exc)
             continue

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from ... import _guard, _stdlib
+from ... import _stdlib
 from ..._plain import quote
-from .._text import text
+from .._text import text, working_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _KNOWN = 512  # words that are remembered
 _KNOWN_LENGTH = 256
 _EXECUTABLE = 1  # posix.X_OK
 _ROOT = ("/", b"/")
-_getcwd = _stdlib.getcwd
 _environ_type = type(os.environ)
 
 
@@ -51,7 +50,7 @@ class Facts:
         ``given``: arguments, program (a path, a bare name, or the paths that are tried), directory, environment.
         """
         argv, programs, cwd, env = given
-        line, where = self._line(argv), text(cwd) if cwd is not None else _working_directory()
+        line, where = self._line(argv), text(cwd) if cwd is not None else working_directory()
         program = None
         if type(programs) is tuple and len(programs) == 1 and type(programs[0]) is bytes:
             program = self._paths.get(programs[0])
@@ -174,11 +173,3 @@ def _bytes(value: object) -> bytes:
 def _search_path(env: object) -> str:
     found = (_variables(env) or _variables(os.environ) or {}).get(b"PATH")
     return text(found) if found is not None else os.defpath
-
-
-def _working_directory() -> str | None:
-    try:
-        return text(_getcwd())
-    except OSError as exc:
-        _guard.give_back(exc)
-        return None

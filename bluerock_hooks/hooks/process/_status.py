@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
-import os
+from posix import CLD_DUMPED, CLD_EXITED, CLD_KILLED, WEXITSTATUS, WIFSIGNALED, WTERMSIG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ _signals: dict[int, str] = {}
 
 
 def of_waitid(result: Any) -> int:
-    """The wait status of what ``os.waitid`` gives."""
+    """The wait status of what ``waitid`` gives."""
     code, status = result.si_code, result.si_status
-    if code == os.CLD_EXITED:
+    if code == CLD_EXITED:
         return int(status << 8)
-    return int(status) if code in (os.CLD_KILLED, os.CLD_DUMPED) else STOPPED
+    return int(status) if code in (CLD_KILLED, CLD_DUMPED) else STOPPED
 
 
 def of_code(code: int) -> int:
@@ -30,9 +30,9 @@ def of_code(code: int) -> int:
 
 def meaning(status: int) -> str:
     """``returncode``, or ``signal`` by name, as a member."""
-    if os.WIFSIGNALED(status):
-        return f'"signal":"{_signal_name(os.WTERMSIG(status))}"'
-    return f'"returncode":{os.WEXITSTATUS(status)}'
+    if WIFSIGNALED(status):
+        return f'"signal":"{_signal_name(WTERMSIG(status))}"'
+    return f'"returncode":{WEXITSTATUS(status)}'
 
 
 def _signal_name(number: int) -> str:
