@@ -42,6 +42,9 @@ _SOURCES = (
     "README.md",
     "LICENSE",
 )
+_NOT_TO_BE_HAD = (
+    "error sending request|failed to fetch|No solution found|not found in the package registry|No matching distribution"
+)
 _UNUSED_AFTER = 2 * 3600  # seconds without use, after which the environments of an older wheel are deleted
 
 
@@ -212,9 +215,7 @@ def install(*arguments: str) -> None:
     if done.returncode == 0:
         return
     said = done.stderr.strip()
-    if re.search(
-        r"error sending request|failed to fetch|No solution found|not found in the package registry", said, re.I
-    ):
+    if re.search(_NOT_TO_BE_HAD, said, re.I):
         missing(f"uv {' '.join(arguments)}: {said[-300:]}")
     raise AssertionError(f"uv {' '.join(arguments)}\n{said}")
 

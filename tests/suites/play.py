@@ -112,10 +112,10 @@ def sdist(project: Project) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     name, _, version = project.sdist.partition("==")
     stem = f"{name.replace('-', '_')}-{version}"
-    if not (directory / f"{stem}.tar.gz").exists():
-        # pip looks into what it fetches: it builds the metadata.
-        words = ["download", "--quiet", "--no-deps", "--no-binary", name, "--dest", str(directory), project.sdist]
-        _peers.install("tool", "run", "--quiet", "pip", *words)
+    with _peers.locked("sdists"):
+        if not (directory / f"{stem}.tar.gz").exists():
+            words = ["download", "--quiet", "--no-deps", "--no-binary", name, "--dest", str(directory), project.sdist]
+            _peers.install("tool", "run", "--quiet", "pip", *words)
     return directory / f"{stem}.tar.gz"
 
 

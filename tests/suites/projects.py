@@ -73,15 +73,15 @@ PROJECTS = (
     Project(
         "mcp==1.30.0",
         (_PYTEST, "dirty-equals", "inline-snapshot", "pytest-examples", "pytest-flakefinder", "pytest-pretty",
-         "pytest-xdist", "trio"),
+         "pytest-xdist", "requests", "trio", "uv"),
         options=("-n0", "--color=no"),
         extras="[cli,rich,ws]",
     ),
     Project(
         "mcp==2.3.0",
-        (_PYTEST, "blockbuster", "dirty-equals", "inline-snapshot", "logfire", "opentelemetry-sdk", "pillow",
-         "pydantic-settings", "pytest-examples", "pytest-flakefinder", "pytest-pretty", "pytest-xdist", "pyyaml",
-         "griffelib==2.1.0", "trio"),
+        (_PYTEST, "blockbuster", "coverage", "dirty-equals", "griffelib==2.1.0", "inline-snapshot", "logfire",
+         "markdown", "opentelemetry-sdk", "pillow", "pydantic-settings", "pytest-examples", "pytest-flakefinder",
+         "pytest-pretty", "pytest-xdist", "pyyaml", "trio", "zensical==0.0.50"),
         # Its examples are a distribution of their own, that is nowhere but here.
         options=("--color=no", "-o", "pythonpath=scripts/docs examples"),
         extras="[cli]",
@@ -91,7 +91,7 @@ PROJECTS = (
         "pydantic==2.14.4",
         (_PYTEST, "cloudpickle", "dirty-equals", "faker", "jsonschema", "packaging", "pytest-benchmark",
          "pytest-examples", "pytest-mock", "pytest-run-parallel", "pytz", "sqlalchemy", "time-machine"),
-        options=("--benchmark-disable",),
+        options=("--benchmark-disable", "--ignore=tests/test_docs.py"),  # the documents are not there
         extras="[email,timezone]",
     ),
     Project(
@@ -112,7 +112,7 @@ PROJECTS = (
          "trustme"),
         ("src/trio",),
     ),
-    Project("psutil==7.2.2", (_PYTEST, "setuptools"), without=("psutil",)),
+    Project("psutil==7.2.2", (_PYTEST, "setuptools"), options=("-o", "addopts="), without=("psutil",)),
     Project(
         "pytest==9.2.0",
         ("argcomplete", "attrs", "hypothesis", "mock", "requests", "setuptools", "xmlschema"),
@@ -127,7 +127,11 @@ PROJECTS = (
     Project("typeguard==4.6.1", (_PYTEST, "mypy")),
     Project("wrapt==2.5.2", (_PYTEST, "setuptools")),
     Project("msgspec==0.22.0", (_PYTEST, "attrs", "pyyaml", "tomli-w")),
-    Project("loky==3.7.0", (_PYTEST, "numpy", "packaging", "psutil")),
+    Project(
+        "loky==3.7.0",
+        (_PYTEST, "numpy", "packaging", "psutil"),
+        options=("-o", "faulthandler_timeout=900"),  # which ends the run
+    ),
     Project(
         "joblib==1.6.0",
         (_PYTEST, "lz4", "numpy", "psutil", "pytest-asyncio", "pytest-run-parallel", "pytest-timeout", "threadpoolctl"),
