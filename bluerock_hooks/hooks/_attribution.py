@@ -34,7 +34,7 @@ _listeners: list[Callable[[Span], None]] = []
 
 
 def when_over(listener: Callable[[Span], None]) -> None:
-    """Have ``listener(span)`` called when the handler of a request has returned; it must not raise. Twice is once."""
+    """Have ``listener(span)`` called when the handler of a request has returned. Twice is once."""
     if listener not in _listeners:
         _listeners.append(listener)
 
@@ -42,8 +42,11 @@ def when_over(listener: Callable[[Span], None]) -> None:
 def over(span: Span) -> None:
     """The handler of this request has returned: what still happens on its behalf is late."""
     span.ended = True
-    for listener in _listeners:
-        listener(span)
+    try:
+        for listener in _listeners:
+            listener(span)
+    except Exception as exc:
+        _guard.swallow("over", exc)
 
 
 def leave(token: Token[Any]) -> None:

@@ -49,7 +49,6 @@ SAFE = (
         "wanted",
         "ident",
         "Attempt",
-        "listener",
         "_self_message",
         "message",
         "_failed",
