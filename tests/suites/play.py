@@ -94,14 +94,7 @@ class Stage:
         if self.project.unittests:
             words = modules or [self.project.unittests]
             return [str(self.peer.python), str(UNITTESTS), str(report), *words]
-        options = [
-            "-p",
-            "no:cacheprovider",
-            "-o",
-            "junit_family=xunit1",
-            f"--junit-xml={report}",
-            *self.project.options,
-        ]
+        options = [f"--junit-xml={report}", *self.project.options]
         files = [_file(tree, module) for module in modules]
         return [str(self.peer.bin / "pytest"), *options, *(files or self.project.tests)]
 

@@ -112,7 +112,13 @@ PROJECTS = (
          "trustme"),
         ("src/trio",),
     ),
-    Project("psutil==7.2.2", (_PYTEST, "setuptools"), options=("-o", "addopts="), without=("psutil",)),
+    Project(
+        "psutil==7.2.2",
+        (_PYTEST, "pytest-xdist", "setuptools"),
+        # Its addopts name plugins; psleak, of its own making, measures memory.
+        options=("-o", "addopts=", "-o", "verbosity_subtests=auto", "--ignore=tests/test_memleaks.py"),
+        without=("psutil",),
+    ),
     Project(
         "pytest==9.2.0",
         ("argcomplete", "attrs", "hypothesis", "mock", "requests", "setuptools", "xmlschema"),
@@ -126,7 +132,7 @@ PROJECTS = (
     ),
     Project("typeguard==4.6.1", (_PYTEST, "mypy")),
     Project("wrapt==2.5.2", (_PYTEST, "setuptools")),
-    Project("msgspec==0.22.0", (_PYTEST, "attrs", "pyyaml", "tomli-w")),
+    Project("msgspec==0.22.0", (_PYTEST, "attrs", "pyyaml", "tomli-w"), ("tests/unit",)),
     Project(
         "loky==3.7.0",
         (_PYTEST, "numpy", "packaging", "psutil"),
