@@ -64,10 +64,10 @@ def one(data: bytes) -> None:
         words[_layout.W_START] = 1
         seal(words)
         image[:4096] = words.tobytes()[: len(image)]
-    _check(bytes(image), made_up=mode < 32)
+    _check(bytes(image), made_up=mode < 32, sealed=bool(mode & 2))
 
 
-def _check(image: bytes, *, made_up: bool) -> None:
+def _check(image: bytes, *, made_up: bool, sealed: bool) -> None:
     path = f"{spool.rings_path}/{STEM}.ring"
     for directory in (spool.path, spool.rings_path):
         for name in os.listdir(directory):
@@ -83,7 +83,8 @@ def _check(image: bytes, *, made_up: bool) -> None:
         snapshot = Snapshot(spool)
         found = [event.line for event in snapshot.events()]
         assert made_up or set(found) <= known, set(found) - known
-        assert len(set(found)) == len(found)
+        # A header with good seals is believed, also where it says that less is in the segment than there is.
+        assert sealed or len(set(found)) == len(found)
         snapshot.problems.sentences()
         spool.recover(notices=lambda *_words, **_more: [])
         spool.sweep()
