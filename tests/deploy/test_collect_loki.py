@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import _engines
-import _lines
+import _framing
 import _live
 import pytest
 from _peers import ROOT
@@ -50,7 +50,7 @@ def test_every_event_arrives_once_whatever_happens(
 def test_every_kind_of_event_becomes_what_the_contract_says(
     make: Callable[..., _engines.Engine], tmp_path: Path
 ) -> None:
-    lines = _lines.hard()
+    lines = _framing.hard()
     (tmp_path / "python-1-0123456789abcdef.000001.ndjson").write_text("\n".join([*lines, "not of ours", ""]))
     with sink() as store, make(tmp_path, tmp_path / "state", store.url) as engine:
         assert _engines.wait(lambda: len(store.events) > len(lines)), engine.log.read_text()

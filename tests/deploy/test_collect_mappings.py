@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import _engines
-import _lines
+import _framing
 import _live
 import jmespath
 import yaml
@@ -36,7 +36,7 @@ def test_vector_makes_of_an_event_what_the_contract_says(peer_venv: Callable[...
     config = yaml.safe_load((COLLECTORS / "vector.yaml").read_text())
     program = tmp_path / "contract.vrl"
     program.write_text(_interpolated(config["transforms"]["contract"]["source"]))
-    lines = _lines.hard()
+    lines = _framing.hard()
     done = subprocess.run(
         [str(peer.python), str(_RUNNER), str(program)],
         input="\n".join([*lines, "not of ours"]),
@@ -68,7 +68,7 @@ def test_alloy_makes_of_an_event_what_the_contract_says() -> None:
     labels, beside = _names("stage.labels"), _names("stage.structured_metadata")
     pattern = re.search(r'expression = "(.+)"', _block("stage.regex"))
     assert pattern
-    for stored in _lines.hard():
+    for stored in _framing.hard():
         found = {name: each.search(json.loads(stored)) for name, each in expressions.items()}
         found |= ((match := re.match(pattern[1], found["trace_parent"] or "")) and match.groupdict()) or {}
         texts = {name: _text(value) for name, value in found.items() if value is not None}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import _contract
 import _engines
-import _lines
+import _framing
 import _live
 import yaml
 from _sink import sink
@@ -30,7 +30,7 @@ def test_every_event_arrives_once_whatever_happens(
 
 
 def test_every_kind_of_event_becomes_what_the_contract_says(tmp_path: Path) -> None:
-    lines = _lines.hard()
+    lines = _framing.hard()
     path = tmp_path / "python-1-0123456789abcdef.000001.ndjson"
     path.write_text("\n".join([lines[0], "not of ours", '{"ts": "half', *lines[1:], ""]))
     with sink() as store, _engines.otelcol(tmp_path, tmp_path / "state", store.url) as engine:

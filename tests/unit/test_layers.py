@@ -227,3 +227,9 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
     for name in edges:
         visit(name, ())
+
+
+def test_no_two_helpers_of_the_tests_have_one_name() -> None:
+    # All directories of tests are on sys.path, so the second of a name would be the first.
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if not (path.parent / "__init__.py").exists()]
+    assert sorted(set(names)) == sorted(names)
