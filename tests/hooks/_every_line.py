@@ -55,6 +55,7 @@ SAFE = (
     ),
     *("begin", "born", "settle", "ended"),  # hooks.process._launches
     "replacement",  # hooks._rows
+    *("connection_of", "terminated"),  # hooks.mcp
 )
 HOSTS = ("original", "wrapped", "execute", "function", "__aiter__", "send")  # what a wrapper calls the host's callable
 

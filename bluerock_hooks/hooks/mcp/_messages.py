@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ... import _guard
 from .._patch import ObjectProxy, argument, replaced
 
 if TYPE_CHECKING:
@@ -77,5 +78,9 @@ def tapped(
 
 def connection_of(owner: Any) -> Connection | None:
     """The connection whose tap ``owner`` (a session, a dispatcher) reads from."""
-    connection: Connection | None = getattr(getattr(owner, "_read_stream", None), "_self_connection", None)
+    try:
+        connection: Connection | None = getattr(getattr(owner, "_read_stream", None), "_self_connection", None)
+    except Exception as exc:
+        _guard.swallow("mcp.connection_of", exc)
+        return None
     return connection

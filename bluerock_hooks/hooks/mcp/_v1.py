@@ -75,7 +75,11 @@ class Sessions:
 
         async def send_request(self_: Any, *args: Any, **kwargs: Any) -> Any:
             # The id is taken before anything else happens in the original: nobody can come in between.
-            request_id = getattr(self_, "_request_id", None)
+            request_id = None
+            try:
+                request_id = getattr(self_, "_request_id", None)
+            except Exception as exc:
+                _guard.swallow("mcp.send_request", exc)
             try:
                 return await original(self_, *args, **kwargs)
             except BaseException as exc:  # passes on at once
