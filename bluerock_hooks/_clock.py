@@ -21,6 +21,14 @@ since_boot_ns: Callable[[], int] = partial(clock_gettime_ns, CLOCK_BOOTTIME)
 """Nanoseconds since boot, suspended time included; the same in every container of a machine."""
 
 
+def pause(seconds: float) -> None:
+    """Sleep, where that can be done: with a library between Python and the clocks (libfaketime) it may fail."""
+    try:
+        _stdlib.sleep(seconds)
+    except OSError as exc:
+        _guard.give_back(exc)
+
+
 def utc_text(ns: int) -> str:
     """RFC 3339 text, microseconds, UTC, of ``ns`` nanoseconds since the epoch (without importing ``datetime``)."""
     global _second

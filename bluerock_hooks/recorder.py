@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from _collections import deque  # type: ignore[import-not-found]
 
-from . import _guard, _stdlib
+from . import _clock, _guard, _stdlib
 from .drain import RETRY_DRAIN, Completion, Counts, Drain, DrainThread, Outside
 from .errors import BluerockError
 from .ring import _forkpage, _layout, any_serving
@@ -231,7 +231,7 @@ class Recorder:
             if waited >= _WAIT_FOR_DRAIN:
                 drain.not_before = _stdlib.monotonic() + RETRY_DRAIN  # a stalled disk: the host does not wait for it
                 return False
-            _stdlib.sleep(0.001)
+            _clock.pause(0.001)
             waited += 0.001
         return drain.move() > 0 or drain.totals.written > before
 
@@ -246,7 +246,7 @@ class Recorder:
         for _ in range(_YIELDS):
             if thread is None or thread is not self._thread or thread.ended or drain.totals.written != before:
                 return
-            _stdlib.sleep(_YIELD)
+            _clock.pause(_YIELD)
 
     def _steer(self, ring: Ring) -> bool:
         """Start or wake the drain thread where there is work for it, and say how far ``put`` may go by itself.

@@ -7,7 +7,7 @@ made in C tells nobody, and the child may wait for ever for a thread that wanted
 
 from __future__ import annotations
 
-from .. import _guard, _stdlib
+from .. import _clock, _guard, _stdlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class DrainThread:
             except OSError as exc:
                 _guard.give_back(exc)
                 break
-            _stdlib.sleep(0.0001)
+            _clock.pause(0.0001)
         return True
 
     def _run(self) -> None:

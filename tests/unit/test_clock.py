@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 import time
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from _peers import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bluerock_hooks import _clock
+from bluerock_hooks import _clock, _stdlib
+
+if TYPE_CHECKING:
+    import pytest
 
 
 @given(st.integers(0, 253_402_300_799_999_999_999))
@@ -59,7 +64,7 @@ def test_the_thread_that_started_a_process_is_named_where_there_are_several() ->
     code = """
 import os, sys, threading
 sys.path.insert(0, sys.argv[1])
-from bluerock_hooks import _clock
+from bluerock_hooks import _clock, _stdlib
 show = f"import sys; sys.path.insert(0, {sys.argv[1]!r}); from bluerock_hooks import _clock; import os; "
 show += "print(_clock.ancestors(os.getpid(), 1)[0][2], flush=True)"
 def run():
@@ -81,3 +86,11 @@ def test_the_children_of_a_thread() -> None:
         assert _clock.start_tick(child.pid) > 0
         child.kill()
     assert _clock.start_tick(child.pid) == 0
+
+
+def test_a_sleep_that_the_system_refuses_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: float) -> None:
+        raise OSError(errno.EINVAL, "as libfaketime has it")
+
+    monkeypatch.setattr(_stdlib, "sleep", refused)
+    _clock.pause(0.001)
