@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from types import CodeType
 
 _PACKAGE = __name__.rpartition(".")[0]
-_HERE = __file__[: -len("_guard.py")]
+HERE = __file__[: -len("_guard.py")]
+"""What the file names of our code begin with."""
+
 _DISTINCT = 32  # different (place, error) pairs that are remembered by name; the count covers all
 
 # What code of ours can raise by itself. An exception of another type whose innermost frame is ours was not raised by a
@@ -62,6 +64,14 @@ def give_back(exc: BaseException) -> None:
         raise exc
 
 
+def attempt(place: str, step: Callable[..., object], *arguments: object) -> None:
+    """``step(*arguments)``; what it raises is swallowed."""
+    try:
+        step(*arguments)
+    except Exception as exc:
+        swallow(place, exc)
+
+
 def is_host_exception(exc: BaseException) -> bool:
     """Does ``exc``, caught while our code was on the stack, belong to the host?
 
@@ -80,13 +90,13 @@ def is_host_exception(exc: BaseException) -> bool:
     while tb is not None:
         code = tb.tb_frame.f_code
         innermost = code.co_filename
-        if not innermost.startswith(_HERE):
+        if not innermost.startswith(HERE):
             if handlers is None:
                 handlers = _handler_codes()
             if code in handlers:
                 return True
         tb = tb.tb_next
-    if not innermost.startswith(_HERE):
+    if not innermost.startswith(HERE):
         return False
     module = _module(type(exc))
     return not (module in _OWN_MODULES or module == _PACKAGE or module.startswith(_PACKAGE + "."))

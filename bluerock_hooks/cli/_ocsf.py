@@ -11,6 +11,7 @@ import os
 import shlex
 
 from ..reader import member
+from ._leaves import signs
 from ._say import say
 from ._selection import since
 
@@ -276,12 +277,7 @@ def _common(stored: StoredEvent, row: Row, time: int, host: str) -> dict[str, An
 def severity(event: dict[str, Any]) -> str:
     """``error``, ``warn`` or ``info``, as collectors tell them apart (``deploy/README.md``)."""
     kind = member(event, "meta", "name")
-    if (
-        kind in ("python_events_dropped", "python_internal_exception")
-        or event.get("record") == "mismatch"
-        or event.get("pyc") == "stale"
-        or event.get("shadows_stdlib") is True
-    ):
+    if kind in ("python_events_dropped", "python_internal_exception") or any(signs(event)):
         return "error"
     if (
         kind == "python_mcp_rejected"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 RECENT = 10  # processes that are looked at one by one, beside those that run
 _LEAST_FREE = 64 << 20  # bytes; a few rings and a segment
+_OWN_DIRECTORY = "set BLUEROCK_SPOOL_DIR to a directory of your own"
 
 # Events that tell of the sensor itself; the others, most of a spool, are not even decoded.
 _OWN = (
@@ -71,9 +72,6 @@ def _absent(findings: Findings, path: str) -> None:
         )
 
 
-_OWN_DIRECTORY = "set BLUEROCK_SPOOL_DIR to a directory of your own"
-
-
 def _directory(findings: Findings, facts: dict[str, Any], path: str) -> bool:
     """Is the spool what the sensor accepts? Space is looked at too."""
     try:
@@ -93,16 +91,15 @@ def _directory(findings: Findings, facts: dict[str, Any], path: str) -> bool:
 
 def _accepted(findings: Findings, path: str) -> bool:
     """Is it a directory, no link, ours, closed to others?"""
-    own = _OWN_DIRECTORY
     found = os.lstat(path)
     mode = stat.S_IMODE(found.st_mode)
     known = len(findings.problems)
     if not stat.S_ISDIR(found.st_mode):
         what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "not a directory"
-        findings.problem(f"{path} is {what}, which the sensor refuses", own)
+        findings.problem(f"{path} is {what}, which the sensor refuses", _OWN_DIRECTORY)
     elif found.st_uid != os.geteuid():
         findings.problem(
-            f"{path} belongs to user {found.st_uid}, this is user {os.geteuid()}; the sensor refuses it", own
+            f"{path} belongs to user {found.st_uid}, this is user {os.geteuid()}; the sensor refuses it", _OWN_DIRECTORY
         )
     elif mode & 0o022:
         findings.problem(f"{path} is writable by others (mode {mode:04o}); the sensor refuses it", f"chmod 700 {path}")

@@ -58,7 +58,7 @@ class Completion:
     def begin(self) -> None:
         """A batch is about to be taken: who has something to add to it may do so now."""
         for before in self._before:
-            _call(before)
+            _guard.attempt("drain.completion", before)
 
     def lines(self, lines: list[bytes]) -> list[bytes]:
         """The same lines, each complete, and the same ones when asked again before ``forget``.
@@ -77,7 +77,7 @@ class Completion:
             else:
                 complete.append(line)
         for settled in self._settlers:
-            _call(settled)
+            _guard.attempt("drain.completion", settled)
         return complete
 
     def forget(self) -> None:
@@ -97,10 +97,3 @@ class Completion:
         except Exception as exc:
             _guard.swallow("drain.complete", exc)
             return line
-
-
-def _call(step: Callable[[], None]) -> None:
-    try:
-        step()
-    except Exception as exc:
-        _guard.swallow("drain.completion", exc)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Handler = Callable[[str, tuple[Any, ...]], None]
 
 _PROBE = "bluerock_hooks.probe"
-_HERE = __file__[: -len("hooks/_audit.py")]
+_HERE = _guard.HERE
 _getframe = sys._getframe
 
 
@@ -108,13 +108,6 @@ def _is_ours(raiser: FrameType | None) -> bool:
 def _each(handlers: tuple[Handler, ...]) -> Handler:
     def each(event: str, args: tuple[Any, ...]) -> None:
         for handler in handlers:
-            _call(handler, event, args)
+            _guard.attempt("audit", handler, event, args)
 
     return each
-
-
-def _call(handler: Handler, event: str, args: tuple[Any, ...]) -> None:
-    try:
-        handler(event, args)
-    except Exception as exc:
-        _guard.swallow("audit", exc)

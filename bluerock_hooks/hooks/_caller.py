@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from .. import _guard
 from . import _audit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-_HERE = __file__[: -len("hooks/_caller.py")]
+_HERE = _guard.HERE
 _HOOKS = vars(_audit)
 _getframe = sys._getframe
 

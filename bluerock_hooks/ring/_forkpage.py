@@ -117,10 +117,7 @@ def _in_child() -> None:
 
 def _tell(step: str, members: Iterable[Member]) -> None:
     for member in members:
-        try:
-            getattr(member, step)()
-        except Exception as exc:  # noqa: PERF203
-            _guard.swallow(step, exc)
+        _guard.attempt(step, getattr(member, step))
 
 
 def _living() -> list[Member]:

@@ -33,7 +33,7 @@ def ours(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict
 
     def compile_as_ours(source: str) -> dict[str, Any]:
         namespace: dict[str, Any] = {"_guard": _guard, "time": time, "os": os}
-        exec(compile(source, _guard._HERE + "_of_a_test.py", "exec"), namespace)
+        exec(compile(source, _guard.HERE + "_of_a_test.py", "exec"), namespace)
         return namespace
 
     return compile_as_ours

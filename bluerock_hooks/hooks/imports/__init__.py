@@ -65,13 +65,13 @@ class Imports:
         audit.on("compile", self._compiled)
         audit.on("exec", self._executed)
         audit.on("import", self._imported)
-        completion.on("python_import", self._completer.module, before=self.look, settled=self._completer.settled)
+        completion.on("python_import", self._completer.module, before=self.look)
         completion.on("sensor_startup", self._completer.startup)
-        completion.on("python_native_load", self._completer.library)
+        self.complete_libraries(completion)
         self._find(list(sys.modules.items()))
 
     def complete_libraries(self, completion: Completion) -> None:
-        """In place of ``install``: only say of native libraries what there is to say."""
+        """The part of ``install`` that says of native libraries what there is to say."""
         completion.on("python_native_load", self._completer.library, settled=self._completer.settled)
 
     # -- what the interpreter says; in the importing thread, whose time it is

@@ -37,7 +37,8 @@ class McpHooks:
         self._recording = recording
         self._propagate = propagate
         self._examined = False
-        self._loaded: dict[str, Wrappers] = {}
+        self._loaded: list[Wrappers] = []
+        """The first is the one: two threads may have come at once."""
         self._loading: set[int] = set()
         self.patches = Rows(rows(self._later), self._report)
         self._after = AfterImport(self.patches.modules, self.patches.imported)
@@ -66,19 +67,18 @@ class McpHooks:
         return wrap
 
     def _wrappers(self) -> Wrappers:
-        found = self._loaded.get("")
-        if found is None:
+        if not self._loaded:
             me = _stdlib.get_ident()
             if me in self._loading:  # a signal handler, a finaliser: in the middle of the same on this thread
                 raise RuntimeError("a hooked call within the first one")
             self._loading.add(me)
             try:
-                found = self._load()
+                self._load()
             finally:
                 self._loading.discard(me)
-        return found
+        return self._loaded[0]
 
-    def _load(self) -> Wrappers:
+    def _load(self) -> None:
         """No lock, which a forked child could find taken: what two threads do here is done by one or by both."""
         try:
             from ._wrappers import Wrappers
@@ -89,10 +89,8 @@ class McpHooks:
             row = {"target": exc.name or "bluerock_hooks", "outcome": "failed", "feature": "MCP", "required": True}
             self._recording.note("sensor_hooks", {"module": "mcp", "hooks": [row]})
             raise
-        made = Wrappers(self._recording, self._nothing_seen, propagate=self._propagate)
-        found = self._loaded.setdefault("", made)
+        self._loaded.append(Wrappers(self._recording, self._nothing_seen, propagate=self._propagate))
         self.patches.renew()
-        return found
 
     # -- what became of the rows
 
