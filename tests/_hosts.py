@@ -13,13 +13,26 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _peers import read_spool
+import pytest
+from _peers import SUPPORTED, read_spool
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from _peers import Peer
+
+PYTHONS = (*SUPPORTED, "3.14")
+
+
+def on_every_python(names: Iterable[str]) -> list[Any]:
+    """``(name, python)`` of each program and interpreter: in every run a program has one, all with ``-m stress``."""
+    return [
+        pytest.param(name, python, marks=() if place == index % len(PYTHONS) else pytest.mark.stress)
+        for index, name in enumerate(names)
+        for place, python in enumerate(PYTHONS)
+    ]
+
 
 PRELUDE = """\
 import json, os, signal, sys, threading, time

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import _logql
+import _scripts
 import pytest
 from _peers import CURRENT, ROOT, missing
 
@@ -24,12 +24,7 @@ LOGQL = re.findall(r"```logql\n(.*?)```", PAGE, re.S)
 
 @pytest.fixture(scope="module")
 def recipes() -> Any:
-    spec = importlib.util.spec_from_file_location("recipes", DOCS / "recipes.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return _scripts.loaded("recipes")
 
 
 def test_each_prints_what_the_page_shows(recipes: Any, peer_venv: Callable[..., Peer], tmp_path: Path) -> None:

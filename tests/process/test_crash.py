@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from _hosts import play
-from _peers import SUPPORTED, missing, named
+from _hosts import PYTHONS, on_every_python, play
+from _peers import missing, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from _peers import Peer
 
-PYTHONS = (*SUPPORTED, "3.14")
 THREADS = 3
 DIES = f"""
 import ctypes, mmap, resource
@@ -96,14 +95,7 @@ def die(name: str, peer: Peer, env: dict[str, str], directory: Path, code: str) 
             assert found == list(range(len(found)))
 
 
-@pytest.mark.parametrize(
-    ("name", "python"),
-    [
-        pytest.param(name, python, marks=() if place == index % len(PYTHONS) else pytest.mark.stress)
-        for index, name in enumerate(ENDS)
-        for place, python in enumerate(PYTHONS)
-    ],
-)
+@pytest.mark.parametrize(("name", "python"), on_every_python(ENDS))
 def test_a_process_dies(
     name: str, python: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], tmp_path: Path
 ) -> None:

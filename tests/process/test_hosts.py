@@ -9,16 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from _hosts import play
-from _peers import SUPPORTED
+from _hosts import on_every_python, play
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from _peers import Peer
-
-PYTHONS = (*SUPPORTED, "3.14")
 
 POOL = """
 from concurrent.futures import ProcessPoolExecutor
@@ -299,14 +296,7 @@ print(sum(entry.callcount for entry in profiler.getstats() if "act" in str(entry
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "python"),
-    [
-        pytest.param(name, python, marks=() if place == index % len(PYTHONS) else pytest.mark.stress)
-        for index, name in enumerate(HOSTS)
-        for place, python in enumerate(PYTHONS)
-    ],
-)
+@pytest.mark.parametrize(("name", "python"), on_every_python(HOSTS))
 def test_a_host(
     name: str,
     python: str,

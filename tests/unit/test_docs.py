@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import re
 import subprocess
@@ -11,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import _schema
+import _scripts
 import pytest
 from _peers import ROOT
 
@@ -78,12 +78,7 @@ def test_the_settings_file_of_the_page_is_a_good_one(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def generator() -> Any:
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return _scripts.loaded("generate")
 
 
 def test_the_page_of_events_is_up_to_date(generator: Any) -> None:
