@@ -40,6 +40,9 @@ def write(spool: Spool, ring: Ring, lines: list[bytes]) -> tuple[int, int]:
     blob = b"\n".join(lines) + b"\n"
     number, offset = ring.segment, ring.segment_bytes
     if offset and offset + len(blob) > spool.segment_bytes:
+        # An exception of the host may have come between writing a batch and saying so: in the segment that is left its
+        # lines would stay, beside those that are written now.
+        spool.append(ring.stem, number, offset, b"", ring.birth)
         number, offset = number + 1, 0
     if not _append(spool, ring, number, offset, blob):
         number, offset = number + 1, 0

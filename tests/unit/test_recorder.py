@@ -631,6 +631,30 @@ def test_more_nested_events_than_fit_are_parked_not_lost(make: Maker, spool: Spo
     assert sorted(present(spool)) == list(range(400))
 
 
+def test_what_an_interrupted_turn_wrote_is_not_written_twice_in_the_next_segment(
+    make: Maker, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool.segment_bytes = 2000
+    recorder = make()
+    assert recorder.emit(event(0, 200))
+    recorder.drain()
+    publish = recorder._drain._publish
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recorder._drain, "_publish", interrupted)
+    assert recorder.emit(event(1, 200))
+    with pytest.raises(KeyboardInterrupt):
+        recorder.drain()
+    monkeypatch.setattr(recorder._drain, "_publish", publish)
+    for number in range(2, 12):
+        assert recorder.emit(event(number, 200))
+    recorder.close()
+    assert len(spool.segments()) == 2
+    assert numbers(lines_of(spool)) == list(range(12))
+
+
 class HostTimeoutError(Exception):
     """As a host's alarm handler raises it."""
 
