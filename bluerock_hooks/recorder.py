@@ -34,6 +34,7 @@ __all__ = ["Counts", "Recorder"]
 # once; but a turn of the thread costs a busy host (see _let_in): 75 us a tool call with a turn every 50 ms.
 TICK = 1.0
 _WAIT_FOR_DRAIN = 0.5  # seconds an emitter lets another thread's write go on when the ring is full
+_PARKED = 1024  # lines of nested calls that wait for the call they interrupted
 _CROWDED = 32  # ring files that make a starting process recover some
 _FEW = 4
 
@@ -84,8 +85,8 @@ class Recorder:
     def _begin(self, mode: str) -> None:
         """The state of a process that has recorded nothing yet."""
         self._drain = Drain(self.spool, self._outside, self._completion, self._ring_bytes, mode)
-        self._nested_lock = _stdlib.allocate_lock()
         self._parked: deque[bytes] = deque()
+        self._refused: dict[tuple[int, str], list[int]] = {}  # events and bytes by thread and reason, not counted yet
         self._thread: DrainThread | None = None
         self._forking = False
 
@@ -102,7 +103,7 @@ class Recorder:
             if _word[0] and self._drain.put(line):
                 return True
         except Exception as exc:
-            self._enter(self._drop, "error", line)
+            self._lose("error", line)
             _guard.swallow("recorder.emit", exc)
             return False
         return self._emit(line)
@@ -122,8 +123,8 @@ class Recorder:
                 done = self._slow(line)
             finally:
                 self.inside.discard(me)
-            if self._parked:
-                self._unpark()
+            if self._parked or self._refused:
+                self._catch_up()
         except Exception as exc:
             if drain is not self._drain:
                 # A signal handler forked, and the interrupted call goes on here in the child: its ring is the parent's,
@@ -131,7 +132,7 @@ class Recorder:
                 _guard.give_back(exc)
                 return False
             if not done:
-                self._enter(self._drop, "error", line)
+                self._lose("error", line)
             _guard.swallow("recorder.emit", exc)
         return done
 
@@ -140,78 +141,120 @@ class Recorder:
         try:
             _guard.swallow(place, exc)
         finally:
-            self._enter(self._drop, "error", None)
+            self._lose("error", None)
 
     def _nested(self, line: bytes) -> bool:
-        ring = self._drain.ring
-        if ring is not None and ring.state == _layout.MAPPED and _stdlib.acquire(self._nested_lock, False):
+        drain = self._drain
+        if _stdlib.acquire(drain.nested_lock, False):
             try:
-                if ring.nested.put(line) or ring.nested.place(line):
+                ring = drain.ring
+                mapped = ring is not None and ring.state == _layout.MAPPED
+                if ring is not None and mapped and (ring.nested.put(line) or ring.nested.place(line)):
                     return True
             finally:
-                self._nested_lock.release()
-        self._parked.append(line)  # nested twice, or no room: the outer call writes it when it is done
-        return True
+                drain.nested_lock.release()
+        if len(self._parked) < _PARKED and not drain.hopeless(line):
+            self._parked.append(line)  # nested twice, or no room: it is written as soon as there is
+            return True
+        self._refuse(drain.reason(line), line)
+        return False
+
+    def _refuse(self, reason: str, line: object) -> None:
+        """A loss in a nested call, which waits for no lock: counted when the call that it interrupted is done."""
+        size = len(line) if type(line) is bytes else 0
+        refused = self._refused.setdefault((_get_ident(), reason), [0, 0])
+        refused[0] += 1
+        refused[1] += size
 
     def _enter(self, work: Callable[..., T], *arguments: object) -> T | None:
-        """Run ``work`` as a thread that is in our code; None if it is there already."""
+        """Run ``work`` as a thread that is in our code, then what nested calls left; None if it is there already."""
+        done = self._within(work, *arguments)
+        if self._parked or self._refused:
+            self._catch_up()
+        return done
+
+    def _within(self, work: Callable[..., T], *arguments: object) -> T | None:
         me = _get_ident()
         if me in self.inside:
             return None
         try:
             self.inside.add(me)
-            done = work(*arguments)
+            return work(*arguments)
         finally:
             self.inside.discard(me)
-        if self._parked:
-            self._unpark()
-        return done
 
-    def _unpark(self) -> None:
-        """Write what nested calls left; more may come meanwhile."""
-        while self._parked and self._enter(self._write_parked) is not None:
+    def _catch_up(self) -> None:
+        """Count and write what nested calls left, as far as there is room; more may come meanwhile."""
+        while self._within(self._settle):
             pass
 
-    def _write_parked(self) -> bool:
+    def _settle(self) -> bool:
+        """One line that was parked, and the losses. False where there is no more, or the rest has to wait."""
+        drain, parked = self._drain, self._parked
+        with drain.lock:
+            for thread, reason in list(self._refused):
+                if thread == _get_ident() or thread not in self.inside:  # else its nested call may be adding to it
+                    events, size = self._refused.pop((thread, reason))
+                    drain.drop(reason, size, events)
+            if not parked:
+                return False
+            ring = drain.open()
+            placed = ring is not None and self._place_parked(drain, ring, parked)
+        return placed or self._make_room(drain, wait=False)
+
+    def _place_parked(self, drain: Drain, ring: Ring, parked: deque[bytes]) -> bool:
+        line, before = parked[0], (ring.segment, ring.segment_bytes)
         try:
-            line = self._parked.popleft()
-        except IndexError:
-            return True  # another thread was faster
-        return self._slow(line)
+            placed = drain.place(line)
+        except BaseException:  # the host's, from a signal handler: before the line was in, or after?
+            if drain.holds(line) or before != (ring.segment, ring.segment_bytes):
+                del parked[0]
+            raise
+        if placed:
+            del parked[0]  # no call, so that no exception comes between
+            self._steer(ring)
+        return placed
 
     # -- everything unusual; the caller is inside, and holds no lock
 
     def _slow(self, line: bytes) -> bool:
-        mapped = True
+        drain = self._drain
         for _ in range(3):
-            drain = self._drain
             with drain.lock:
                 ring = drain.open()
                 placed = ring is not None and drain.place(line)
-                mapped = ring is not None and ring.state == _layout.MAPPED
-                hurried = ring is not None and mapped and placed and self._steer(ring)
+                hurried = ring is not None and placed and self._steer(ring)
             if hurried:
                 self._let_in(drain)
             if placed:
-                if drain.rotated and not mapped:
+                if drain.rotated and drain.mode == "write":
                     drain.clean()
                 return True
-            if not mapped or drain.reason(line) == "oversize" or not self._make_room():
+            if drain.reason(line) != "ring_full" or not self._make_room(drain):
                 break
-        self._drop("", line)
+        if drain is self._drain:  # else a signal handler forked: in the child it is no loss, the parent records it
+            self._drop("", line)
         return False
 
-    def _drop(self, reason: str, line: object) -> None:
+    def _lose(self, reason: str, line: object) -> None:
+        """Count a lost event, ``line`` if there is one."""
+        if not self._enter(self._drop, reason, line):
+            self._refuse(reason, line)
+
+    def _drop(self, reason: str, line: object) -> bool:
         drain = self._drain
         with drain.lock:
             if type(line) is bytes:
                 drain.drop(reason or drain.reason(line), len(line))
             else:
                 drain.drop(reason or "error", 0)
+        return True
 
-    def _make_room(self) -> bool:
-        """Have the ring's events written out, by the drain thread or in its place. False where that cannot be now."""
-        drain = self._drain
+    def _make_room(self, drain: Drain, *, wait: bool = True) -> bool:
+        """Have the ring's events written out, by the drain thread or in its place. False where that cannot be now.
+
+        ``wait``: the thread may be waited for.
+        """
         before = drain.totals.written
         waited = 0.0
         if _stdlib.monotonic() < drain.not_before:
@@ -221,6 +264,10 @@ class Recorder:
             # It is the thread's work to write, and to hang where the disk does.
             with drain.lock:
                 thread.hurry()
+        if not wait and (
+            drain.drain_lock.locked() or not (thread is None or thread.ended or drain.cleaning)
+        ):  # who writes sees to what is parked then
+            return False
         # A fork, in a signal handler just now, ends the thread.
         while drain.drain_lock.locked() or (
             thread is not None
@@ -253,6 +300,8 @@ class Recorder:
 
         True where the thread has to hurry. Wants the drain's lock.
         """
+        if ring.state != _layout.MAPPED:
+            return False
         main = ring.main
         full = main.head + main.capacity
         if self._thread is not None and self._thread.ended:
@@ -394,15 +443,21 @@ class Recorder:
             self.check_process()
             self._closed = True
             joined = self._stop_thread(last_turn=True)
+            if joined:
+                self._enter(self._drain.flush)
+            self._enter(self._write_off)
             if farewell is not None:
-                if joined:
-                    self._enter(self._drain.flush)
                 farewell()
             if joined:
                 self._enter(self._drain.finish)
             # Else the disk holds the thread up; it is not to hold up the exit, and the ring keeps what there is.
         except Exception as exc:
             _guard.swallow("recorder.close", exc)
+
+    def _write_off(self) -> None:
+        """What is parked finds no room any more."""
+        while self._parked:
+            self._drop("", self._parked.popleft())
 
     def counts(self) -> Counts:
         """What happened so far, in this process."""

@@ -116,7 +116,7 @@ def recording(ring_class: type[Ring] = Ring, region_class: type[Region] = Region
             writer._drain.put = put
             writer.inside.discard(me)
             if writer._parked:
-                writer._unpark()
+                writer._catch_up()
         else:
             assert writer.emit(line)
         tape.append(("ack", number, None))

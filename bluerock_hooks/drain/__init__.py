@@ -1,7 +1,8 @@
 """From the ring to the segments: the ring this process has now, and what moves its events on.
 
 ``lock`` guards ring and tail and is held for microseconds. ``drain_lock`` is held while a batch is written, and is
-taken first. A batch is read and written under the second alone: emitters go on meanwhile.
+taken first. A batch is read and written under the second alone: emitters go on meanwhile. ``nested_lock`` guards the
+ring's nested region and is taken last; nested calls do not wait for it.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Drain:
         self.mode = mode
         self.lock = _stdlib.allocate_lock()
         self.drain_lock = _stdlib.allocate_lock()
+        self.nested_lock = _stdlib.allocate_lock()
         self.ring: Ring | None = None
         self.put: Callable[[bytes], bool] = _refuse
         """The ring's fast way in; it wants no lock."""
@@ -153,13 +155,34 @@ class Drain:
             return "spool"
         return "oversize" if len(line) > ring.largest else "ring_full"
 
-    def drop(self, reason: str, size: int) -> None:
-        """Count one lost event. Wants the lock."""
-        self.totals.dropped += 1
+    def holds(self, line: bytes) -> bool:
+        """Is a line, unlike any other, in the ring? Wants the lock."""
+        ring = self.ring
+        if ring is None or ring.state != _layout.MAPPED:
+            return False
+        ring.main.heal()
+        return line in Batch(ring, ring.main.tail, ring.nested.tail).lines
+
+    def hopeless(self, line: bytes) -> bool:
+        """Will there be no place for a line soon? It is too long, or nothing is free and the spool refuses just now."""
+        ring, now = self.ring, _stdlib.monotonic()
+        if not line:
+            return True
+        if ring is None:
+            return now < self._open_not_before or (self.mode == "mmap" and len(line) > self._ring_bytes >> 2)
+        if ring.state != _layout.MAPPED:
+            return now < self.not_before
+        main = ring.main
+        full = main.head + main.capacity < main.tail + len(line) + 32
+        return len(line) > ring.largest or (full and now < self.not_before)
+
+    def drop(self, reason: str, size: int, events: int = 1) -> None:
+        """Count lost events. Wants the lock."""
+        self.totals.dropped += events
         self.totals.dropped_bytes += size
-        self.losses.add(reason, 1, size)
+        self.losses.add(reason, events, size)
         if self.ring is not None:
-            self.ring.lose(reason, size)
+            self.ring.lose(reason, size, events)
 
     def _account(self) -> None:
         if self.ring is not None:
@@ -234,7 +257,10 @@ class Drain:
         if ring is None or ring.state != _layout.MAPPED:
             return None
         safe = ring.claimed() or self._if_gone(ring)
-        return ring if safe is None else self._replace(ring, *safe)
+        if safe is None:
+            return ring
+        with self.nested_lock:
+            return self._replace(ring, *safe)
 
     def _if_gone(self, ring: Ring) -> tuple[int, int] | None:
         """Up to where the ring's records are safe, if its file is not there any more. Wants the lock."""
@@ -251,7 +277,7 @@ class Drain:
         return ring.main.head, ring.nested.head
 
     def _replace(self, ring: Ring, head: int, nested_head: int) -> Ring | None:
-        """Go on in a new ring with what lies behind the heads; wants the lock.
+        """Go on in a new ring with what lies behind the heads; wants the lock and the nested one.
 
         A recovery took our ring for a dead process's, or somebody removed the file.
         """
@@ -313,7 +339,7 @@ class Drain:
             return
         self.clean(4)
         self.move()
-        with self.lock:
+        with self.lock, self.nested_lock:
             ring = self.ring
             untold = self.outside.notices is not None and self.losses.pending
             if ring is None or untold:
@@ -341,6 +367,7 @@ class Drain:
     def abandon(self) -> None:
         """In a forked child: the ring is the parent's. A call that goes on in the child finds nothing any more."""
         self._let_go()
+        self._open_not_before = float("inf")
         self._completion.forget()
         self.outside.told()
 

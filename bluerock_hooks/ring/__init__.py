@@ -153,12 +153,12 @@ class Ring:
         self.main.head, self.nested.head = head, nested_head
         self.segment, self.segment_bytes = segment, segment_bytes
 
-    def lose(self, reason: str, size: int) -> None:
-        """Count a lost event where a recovery finds it; ``reason`` is one of ``REASONS``."""
+    def lose(self, reason: str, size: int, events: int = 1) -> None:
+        """Count lost events where a recovery finds them; ``reason`` is one of ``REASONS``."""
         words = self.words
-        words[at.W_LOST] += 1
+        words[at.W_LOST] += events
         words[at.W_LOST_BYTES] += size
-        words[at.W_LOST_BY + at.REASONS.index(reason)] += 1
+        words[at.W_LOST_BY + at.REASONS.index(reason)] += events
         words[at.W_ERRORS] = _guard.caught
 
     def account(self, written: int, lost: Mapping[str, int], untold: Mapping[str, int]) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _storage import lines_of, new_spool, numbers, store, wait_for
 
-from bluerock_hooks import _guard, _stdlib, drain
+from bluerock_hooks import _clock, _guard, _stdlib, drain
 from bluerock_hooks.drain import _thread
 from bluerock_hooks.recorder import Recorder
 from bluerock_hooks.ring import Ring, _layout, _recovery
@@ -184,14 +184,16 @@ def test_the_thread_starts_when_it_is_asked_for_and_sleeps_when_there_is_nothing
 class EmittingBetween:
     """A thread emits just after somebody has looked whether a ring is drained, and before anything follows from it."""
 
-    def __init__(self, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, when: Callable[[], bool]) -> None:
+    def __init__(
+        self, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, emit: Callable[[bytes], object] | None = None
+    ) -> None:
         self.thread: threading.Thread | None = None
         look = Ring.drained
 
         def drained(ring: Ring) -> bool:
             found = look(ring)
-            if found and self.thread is None and when():
-                self.thread = threading.Thread(target=recorder.emit, args=(event(9),))
+            if found and self.thread is None:
+                self.thread = threading.Thread(target=emit or recorder.emit, args=(event(9),))
                 self.thread.start()
                 self.thread.join(0.2)  # it comes through, or waits for a lock
             return found
@@ -204,18 +206,26 @@ def test_an_event_between_the_look_and_the_sleep_is_drained(
 ) -> None:
     recorder = make(thread=True, tick=0.005)
     recorder.want_thread()
-    other = EmittingBetween(recorder, monkeypatch, lambda: True)
+    other = EmittingBetween(recorder, monkeypatch)
     recorder.emit(event(0))
     wait_for(lambda: other.thread is not None)
     wait_for(lambda: numbers(lines_of(spool)) == [0, 9])
 
 
+@pytest.mark.parametrize("nested", [False, True])
 def test_an_event_while_the_ring_is_given_up_is_in_the_next(
-    make: Maker, spool: Spool, monkeypatch: pytest.MonkeyPatch
+    make: Maker, spool: Spool, monkeypatch: pytest.MonkeyPatch, nested: bool
 ) -> None:
     recorder = make()
     recorder.emit(event(0))
-    other = EmittingBetween(recorder, monkeypatch, lambda: True)
+
+    def emit(line: bytes) -> None:
+        if nested:  # in a finaliser, while the thread waits for the lock
+            recorder._enter(recorder.emit, line)
+        else:
+            recorder.emit(line)
+
+    other = EmittingBetween(recorder, monkeypatch, emit)
     recorder.close()
     assert other.thread is not None
     other.thread.join()
@@ -612,7 +622,7 @@ def test_an_event_of_a_signal_handler_inside_our_code_waits_for_nobody(make: Mak
 
     def handler() -> None:
         assert recorder.emit(event(1))
-        with recorder._nested_lock:  # and another in the middle of that
+        with recorder._drain.nested_lock:  # and another in the middle of that
             assert recorder.emit(event(2))
 
     Interrupting(recorder, handler)
@@ -629,6 +639,173 @@ def test_more_nested_events_than_fit_are_parked_not_lost(make: Maker, spool: Spo
     assert recorder.emit(event(0))
     recorder.close()
     assert sorted(present(spool)) == list(range(400))
+
+
+class Stormed:
+    """The ring is full when the disk begins to refuse; then 399 events come while one is placed that finds no room."""
+
+    def __init__(self, recorder: Recorder, disk: Disk) -> None:
+        recorder.open()
+        self.acknowledged = [number for number in range(1000, 1110) if recorder.emit(event(number, 500))]
+        disk.full = True
+        Interrupting(recorder, lambda: self.emit(recorder))
+        assert not recorder.emit(event(0, 8000))
+        assert len(self.acknowledged) == 110 + 399
+
+    def emit(self, recorder: Recorder) -> None:
+        self.acknowledged += [number for number in range(1, 400) if recorder.emit(event(number, 500))]
+
+
+def test_what_is_parked_stays_until_there_is_room(make: Maker, spool: Spool, disk: Disk) -> None:
+    """It was acknowledged: that the disk refuses when the interrupted call comes to it is no reason to drop it."""
+    recorder = make()
+    storm = Stormed(recorder, disk)
+    disk.full = False
+    recorder._drain.not_before = 0
+    recorder.drain()
+    recorder.close()
+    assert sorted(present(spool)) == sorted(storm.acknowledged)
+    assert told(spool) == {"ring_full": 1}
+
+
+def test_what_is_still_parked_at_the_end_is_counted(make: Maker, spool: Spool, disk: Disk) -> None:
+    recorder = make()
+    storm = Stormed(recorder, disk)
+    counts = []
+    recorder.close(lambda: counts.append(recorder.counts()))
+    (ring,) = spool.peek()
+    assert 110 < len(ring.records) < 300
+    assert len(ring.records) + ring.lost == len(storm.acknowledged) + 1
+    assert (counts[0].events, counts[0].dropped) == (len(ring.records), ring.lost)
+
+
+def test_the_drain_thread_does_not_wait_for_itself_to_place_what_is_parked(
+    make: Maker, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the one that makes room: half a second later the spool would be taken for one that refuses."""
+    recorder = make(thread=True, tick=0.005)
+    recorder.open()
+    acknowledged = [number for number in range(1000, 1110) if recorder.emit(event(number, 500))]
+    waited: list[float] = []
+    monkeypatch.setattr(_clock, "pause", waited.append)
+    real = recorder._drain.move
+    turns: list[int] = []
+
+    def move() -> int:
+        """Nothing is moved in the first turn, in which the thread is interrupted as above."""
+        turns.append(1)
+        if len(turns) > 1:
+            return real()
+        acknowledged.extend(number for number in range(1, 400) if recorder.emit(event(number, 500)))
+        return 0
+
+    recorder._drain.move = move  # type: ignore[method-assign]
+    recorder._enter(recorder._start_thread)
+    wait_for(lambda: len(turns) > 1 and not recorder._parked)
+    assert (waited, recorder._drain.not_before) == ([], 0.0)
+    recorder.close()
+    assert sorted(present(spool)) == sorted(acknowledged)
+    assert len(acknowledged) == 110 + 399
+
+
+def test_a_nested_event_is_refused_and_counted_where_there_is_no_hope_for_it(
+    make: Maker, spool: Spool, disk: Disk
+) -> None:
+    recorder = make()
+    recorder.open()
+    answers: list[bool] = []
+
+    def emit(*lines: bytes) -> None:
+        with recorder._drain.nested_lock:  # another is in the middle of the region for such events
+            answers.extend(map(recorder.emit, lines))
+
+    Interrupting(recorder, lambda: emit(*(event(number) for number in range(1, 1100)), event(2000, 20_000)))
+    assert recorder.emit(event(0))
+    assert answers == [True] * 1024 + [False] * 76
+    disk.full = True
+    assert not all(recorder.emit(event(number, 500)) for number in range(3000, 3200))
+    lost = recorder.counts().lost
+    Interrupting(recorder, lambda: emit(event(2001, 500)))
+    assert not recorder.emit(event(2002, 500))
+    assert not answers[-1]
+    assert recorder.counts().lost == {"oversize": 1, "ring_full": lost["ring_full"] + 2}
+    disk.full = False
+    recorder.close()
+    assert set(range(1025)) <= set(present(spool))
+    assert told(spool) == {"oversize": 1, "ring_full": lost["ring_full"] + 2}
+
+
+@pytest.mark.parametrize("mode", ["mmap", "write"])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_handler_that_raises_while_a_parked_line_is_placed_costs_and_doubles_none(
+    make: Maker, spool: Spool, mode: str, late: bool
+) -> None:
+    recorder = make(mode=mode)
+    recorder.open()
+    real = recorder._drain.place
+
+    def interrupted(line: bytes) -> bool:
+        recorder._drain.place = real  # type: ignore[method-assign]
+        if late:
+            assert real(line)
+        raise KeyboardInterrupt
+
+    def handler() -> None:
+        with recorder._drain.nested_lock:
+            assert recorder.emit(event(1))
+            assert recorder.emit(event(2))
+
+    def place(line: bytes) -> bool:
+        handler()
+        recorder._drain.place = interrupted  # type: ignore[method-assign]
+        return real(line)
+
+    recorder._drain.put = lambda _line: False
+    recorder._drain.place = place  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        recorder.emit(event(0))
+    assert recorder.emit(event(3))
+    recorder.close()
+    assert sorted(present(spool)) == [0, 1, 2, 3]
+
+
+@pytest.mark.swallows
+def test_an_event_that_fails_in_a_nested_call_is_counted(make: Maker) -> None:
+    recorder = make()
+    recorder.open()
+
+    def handler() -> None:
+        try:
+            raise ValueError("ours")
+        except ValueError as exc:
+            recorder.failed("test", exc)
+        assert not recorder.emit(b"")
+
+    Interrupting(recorder, handler)
+    assert recorder.emit(event(0))
+    assert recorder.counts().lost == {"error": 1, "ring_full": 1}
+
+
+def test_a_fork_in_a_handler_leaves_the_interrupted_event_to_the_parent(make: Maker, spool: Spool) -> None:
+    recorder = make()
+    recorder.open()
+    pids: list[int] = []
+    real = recorder._drain.open
+
+    def opening() -> Ring | None:
+        if not pids:
+            pids.append(os.fork())
+        return real()
+
+    recorder._drain.put = lambda _line: False
+    recorder._drain.open = opening  # type: ignore[method-assign]
+    done = recorder.emit(event(1))
+    if not pids[0]:
+        os._exit(done or len(spool.peek()) != 1 or recorder.counts().dropped)
+    assert os.waitpid(pids[0], 0)[1] == 0
+    assert done
+    recorder.close()
+    assert present(spool) == [1]
 
 
 def test_what_an_interrupted_turn_wrote_is_not_written_twice_in_the_next_segment(
@@ -900,8 +1077,7 @@ def test_an_event_does_not_let_go_of_the_gil(make: Maker) -> None:
         least = 1000
         for _ in range(5):  # some thread of the test's may still wait as it began to
             ran = len(turns)
-            time.sleep(0.01)
-            assert len(turns) > ran, "the check can fail"
+            wait_for(lambda ran=ran: len(turns) > ran)  # the check can fail
             ran = len(turns)
             for number in range(500):
                 assert recorder.emit(event(number, number % 4000))
