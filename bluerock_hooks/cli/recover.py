@@ -29,13 +29,28 @@ def main(args: list[str], prog: str) -> int:
     options = parser.parse_args(args)
     done = _recover(open_spool(options.spool))
     if options.json:
-        names = ("rings", "events", "bytes", "lost", "lost_bytes", "damaged", "corrupt", "left", "failed")
+        names = (
+            "rings",
+            "events",
+            "bytes",
+            "lost",
+            "lost_bytes",
+            "damaged",
+            "corrupt",
+            "left",
+            "other_version",
+            "failed",
+        )
         print(json.dumps({name: getattr(done, name) for name in names}))
     else:
         print(f"{done.events} events recovered from {done.rings} rings; {done.lost} events had been lost before")
         print(
             f"{done.left} rings of running processes left, {done.corrupt} damaged ones put aside, {done.failed} failed"
         )
+        if done.other_version:
+            print(
+                f"{done.other_version} rings of another version of bluerock-hooks left: recover them with that version"
+            )
         if done.damaged:
             print(f"{done.damaged} bytes of the recovered rings are damaged; the events in them are lost")
     return 1 if done.failed else 0

@@ -52,7 +52,8 @@ if TYPE_CHECKING:
 
 
 MAGIC = int.from_bytes(b"BRHOOKS\x01", "little")
-VERSION = 1
+VERSION = 2
+"""Of all that is drawn here but these first two words: another number with every change, or others misread it."""
 HEADER = 4096
 
 (W_MAGIC, W_VERSION, W_CAPACITY, W_NESTED, W_PID, W_START, W_BOOT, W_BOOT2, W_PIDNS, W_UID, W_WALL, W_SINCE) = range(12)

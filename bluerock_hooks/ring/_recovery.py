@@ -51,7 +51,19 @@ ABANDONED_NS = 86400 * 10**9  # the same where the only sign of life is a file's
 class Recovered:
     """What a recovery did."""
 
-    __slots__ = ("busy", "bytes", "corrupt", "damaged", "events", "failed", "left", "lost", "lost_bytes", "rings")
+    __slots__ = (
+        "busy",
+        "bytes",
+        "corrupt",
+        "damaged",
+        "events",
+        "failed",
+        "left",
+        "lost",
+        "lost_bytes",
+        "other_version",
+        "rings",
+    )
 
     def __init__(self) -> None:
         self.rings = 0
@@ -66,7 +78,9 @@ class Recovered:
         self.corrupt = 0
         """Files that are no rings: put aside under another name."""
         self.left = 0
-        """Rings whose owner lives, or cannot be seen from here, and those of another version."""
+        """Rings whose owner lives, or cannot be seen from here."""
+        self.other_version = 0
+        """Rings that are left to the version of the sensor that made them."""
         self.failed = 0
         """Rings that stay for the next time because of an error."""
         self.busy = False
@@ -130,7 +144,7 @@ def _recover_one(rings: Directory, segments: Directory, name: str, notices: Noti
             lines += _loss_lines(contents, notices)
         _settle(rings, segments, name, contents, lines)
     except OtherVersionError:
-        done.left += 1
+        done.other_version += 1
     except RingError as exc:
         _put_aside(rings, name, done, empty=isinstance(exc, UnfinishedError))
     except FileNotFoundError:

@@ -137,10 +137,11 @@ def test_a_ring_of_another_version_is_left_to_those_who_know_it(spool: Spool) ->
     path = spool.rings()[0]
     store(path, _layout.W_VERSION, _layout.VERSION + 1)
     os.utime(path, (1, 1))
-    assert spool.recover().left == 1
+    done = spool.recover()
+    assert (done.other_version, done.left, done.corrupt) == (1, 0, 0)
     assert spool.rings() == [path]
     (sentence,) = Snapshot(spool).problems.sentences()
-    assert "version 2" in sentence
+    assert f"a ring of version {_layout.VERSION + 1}, this one knows {_layout.VERSION}" in sentence
 
 
 def test_a_line_without_end_costs_itself_alone(spool: Spool) -> None:

@@ -206,7 +206,7 @@ def test_a_ring_is_never_made_over_another_file(spool: Spool) -> None:
         (bytes(4096) + b"x" * 16, "no ring$"),
         (b"x" * 4095, "no ring$"),
         (b"x" * 9000, "no ring$"),
-        (b"BRHOOKS\x01\x02".ljust(9000, b"\0"), "version 2"),
+        (b"BRHOOKS\x01\x01".ljust(9000, b"\0"), "version 1, this one knows 2"),
     ],
 )
 def test_a_file_that_is_no_ring_is_refused(spool: Spool, content: bytes, message: str) -> None:
@@ -224,6 +224,23 @@ def test_a_damaged_header_is_refused(spool: Spool, word: int, value: int) -> Non
     store(path_of(spool), word, value)
     with pytest.raises(RingError):
         read_ring(path_of(spool))
+
+
+def test_another_layout_has_another_version(spool: Spool) -> None:
+    """Rings outlive an upgrade: only the version keeps others from taking a word for what it was, or is to become."""
+    ring = new_ring(spool)
+    assert ring.main.put(b"main" * 20)
+    assert ring.nested.put(b"nested")
+    ring.commit(16, 0, 3, 4, (1, 2))
+    for reason in _layout.REASONS:
+        ring.lose(reason, 5)
+    ring.account(6, {reason: 7 + index for index, reason in enumerate(_layout.REASONS)}, {"spool": 2, "retention": 3})
+    words = memoryview(bytearray(Path(path_of(spool)).read_bytes())).cast("Q")
+    own = (_layout.W_SEAL, _layout.W_LOCKED, _layout.W_HEARTBEAT, _layout.W_ERRORS)
+    for index in (*range(_layout.W_PID, _layout.W_SINCE + 1), *own):
+        words[index] = bool(words[index])
+    words[_layout.W_LOCKED] = words[_layout.W_ERRORS] = 0
+    assert (_layout.VERSION, zlib.crc32(words)) == (2, 1467867287), "raise VERSION, and put down here what goes with it"
 
 
 def test_a_link_to_a_ring_is_not_followed(spool: Spool) -> None:
