@@ -21,6 +21,7 @@ __all__ = [
     "PRELUDE",
     "STEM",
     "bury",
+    "crash_one_after_the_other",
     "files_under",
     "lines_of",
     "new_ring",
@@ -111,6 +112,37 @@ def run_python(
     if check:
         assert (done.returncode, done.stderr or "") == (0, "")
     return done
+
+
+CRASHES = """
+spool.spool_bytes = {spool_bytes}
+most = 0
+for turn in range({crashes}):
+    pid = os.fork()
+    if pid == 0:
+        recorder.open()
+        for i in range(5):
+            recorder.emit(event(i))
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    most = max(most, len(os.listdir(spool.rings_path)))
+    if {minutes} and os.path.exists(spool.path + "/.sweep"):
+        os.utime(spool.path + "/.sweep", (1, 1))
+print(most, len(spool.segments()), sum(segment.size for segment in spool.segments()))
+"""
+
+
+def crash_one_after_the_other(
+    spool: Path, crashes: int, spool_bytes: int, *, minutes: bool = False
+) -> tuple[int, int, int]:
+    """Processes that are killed after five events; ``minutes``: one passes after each.
+
+    The most files that were there beside segments; how many segments there are at the end, and their bytes.
+    """
+    code = CRASHES.format(crashes=crashes, spool_bytes=spool_bytes, minutes=minutes)
+    done = run_python(spool, code, env={"RING": "4096"}, timeout=3600)
+    most, segments, size = map(int, done.stdout.split())
+    return most, segments, size
 
 
 def wait_for(condition: Any, seconds: float = 10) -> None:

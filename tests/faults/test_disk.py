@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import _peers
 import pytest
 from _disks import KINDS, mounted
-from _storage import lines_of, run_python
+from _storage import crash_one_after_the_other, lines_of, run_python
 
 from bluerock_hooks.spool import Spool
 
@@ -132,23 +132,8 @@ def test_nothing_is_mapped_where_a_store_would_be_sigbus(small_disk: Path, kind:
 
 def test_retention_bounds_a_spool_that_only_crashes_feed(tmp_path: Path) -> None:
     """Hundreds of processes, all killed: what they left stays bounded, by those that start."""
-    code = """
-        spool.spool_bytes = 3000
-        for turn in range(150):
-            pid = os.fork()
-            if pid == 0:
-                recorder.open()
-                for i in range(5):
-                    recorder.emit(event(i))
-                os.kill(os.getpid(), signal.SIGKILL)
-            os.waitpid(pid, 0)
-            if os.path.exists(spool.path + "/.sweep"):
-                os.utime(spool.path + "/.sweep", (1, 1))  # a minute later
-        print(len(spool.rings()), sum(segment.size for segment in spool.segments()))
-    """
-    done = run_python(tmp_path / "spool", code, env={"RING": "4096"})
-    rings, size = map(int, done.stdout.split())
-    assert rings <= 40
+    most, _, size = crash_one_after_the_other(tmp_path / "spool", 150, 3000, minutes=True)
+    assert most <= 40
     assert size <= 3000 + 5 * 100 * 4
 
 

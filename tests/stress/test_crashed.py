@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from _storage import bury, new_ring, new_spool, run_python
+from _storage import bury, crash_one_after_the_other, new_ring, new_spool
 
 from bluerock_hooks.spool import MOST_SEGMENTS
 
@@ -47,24 +47,9 @@ def test_rings_that_lie_there_all_at_once(tmp_path: Path) -> None:
 
 def test_one_after_the_other(tmp_path: Path) -> None:
     """Each recovers some of what those before it left, as it starts."""
-    code = f"""
-        spool.spool_bytes = 1 << 20
-        most = 0
-        for turn in range({CRASHES}):
-            pid = os.fork()
-            if pid == 0:
-                recorder.open()
-                for i in range(5):
-                    recorder.emit(event(i))
-                os.kill(os.getpid(), signal.SIGKILL)
-            os.waitpid(pid, 0)
-            most = max(most, len(os.listdir(spool.rings_path)))
-        print(most, len(spool.segments()), sum(segment.size for segment in spool.segments()))
-    """
     began = time.monotonic()
-    done = run_python(tmp_path / "spool", code, env={"RING": "4096"}, timeout=3600)
-    most, segments, size = map(int, done.stdout.split())
-    print(done.stdout, f"{time.monotonic() - began:.0f} s")
+    most, segments, size = crash_one_after_the_other(tmp_path / "spool", CRASHES, 1 << 20)
+    print(most, segments, size, f"{time.monotonic() - began:.0f} s")
     assert most <= 40
     # Retention runs once a minute: what twice as many processes leave in a minute as on the average is allowed.
     assert segments <= MOST_SEGMENTS + CRASHES * 120 / (time.monotonic() - began)
