@@ -37,7 +37,7 @@ from bluerock_hooks.hooks import _audit
 
 warnings.simplefilter("ignore", DeprecationWarning)  # tools run in threads of the SDK, and one of them forks
 PACKAGE = Path(_audit.__file__).parent.parent
-APART = ("cli/", "reader.py", "_guard.py")  # another process's, and the guard itself
+APART = ("cli/", "_stored.py", "reader.py", "_guard.py")  # another process's, and the guard itself
 # What is called outside of any ``try`` and does not fail: looks at variables, and functions that are guarded inside.
 SAFE = (
     *(

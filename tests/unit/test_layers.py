@@ -51,6 +51,7 @@ LAYERS: dict[str, int] = {
     "_bootstrap": 6,
     # 7 edge of the reader
     "__main__": 7,
+    "_stored": 7,
     "cli": 7,
     "reader": 7,
 }
