@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 SCHEMA = "1.0"
 ORIGIN = "bluerock_hooks"
 SENSOR_ID = 1
+_FIRST_ID = 0x1000_0000  # eight hex digits, without a format to fill them up: that costs twice as much
 
 
 class Envelope:
@@ -36,12 +37,12 @@ class Envelope:
         self.next_id = count(1).__next__
         self._opening: dict[str, str] = {}
         self._close = f',"component_id":"{self.component_id}"}},"context":{{"process":{{"pid":{self.pid}}}'
-        self._id = f"{_stdlib.urandom(4).hex()}%08x"
-        self._next = count(1).__next__
+        self._id = _stdlib.urandom(4).hex()
+        self._next = count(_FIRST_ID).__next__
 
     def new_id(self) -> str:
         """An id that no other request or connection of any process has, but for chance: 16 hex digits."""
-        return self._id % self._next()
+        return f"{self._id}{hex(self._next())[2:]}"
 
     def line(self, name: str, kind: str, fields: Mapping[str, object], request: str | None = None) -> bytes:
         """One event of plain values as a line without its newline; ``None`` members are left out.
@@ -55,13 +56,9 @@ class Envelope:
         text = f'{{"ts":"{ts}{self._open(name, kind)}{self.next_id()}{self._close}{mcp}}}{comma}{members}}}}}'
         return text.encode()
 
-    def form(self, name: str, members: str) -> str:
-        """A line as a format for: the time to the second, microseconds, number, request, what ``members`` wants.
-
-        The request is empty, or a member behind a comma, as ``members`` are.
-        """
-        before, after = self._open(name, "event").replace("%", "%%"), self._close.replace("%", "%%")
-        return f'{{"ts":"%s.%06dZ{before}%d{after}%s}}{members}}}}}'
+    def around(self, name: str) -> tuple[str, str]:
+        """What stands between the time and the number of an event ``name``, and between that and the request."""
+        return self._open(name, "event"), self._close
 
     def _open(self, name: str, kind: str) -> str:
         """What stands between time and number: the same for every event of that name."""

@@ -1,7 +1,7 @@
 """Events of plain values on their way to the ring, for hooks that work in processes without MCP and so without msgspec.
 
 ``note`` takes any event. Of what happens often, or between two programs, when the caches hold neither us nor the host,
-each step counts: ``kind`` prepares the line of such an event once, and filling it is one formatting operation.
+each step counts, and each function that is not called yet: ``kind`` prepares what all such events have in common.
 """
 
 from __future__ import annotations
@@ -49,34 +49,36 @@ class Notes:
             return
         self._recorder.emit(line)
 
-    def kind(self, name: str, members: str) -> Tell:
-        """A function that records events ``name``: ``tell(values)`` or ``tell(values, span)``.
+    def kind(self, name: str) -> Tell:
+        """A function that records events ``name``: ``tell(members)`` or ``tell(members, span)``.
 
-        ``members`` has the members, each behind a comma, as a format for ``values``: numbers and text that is JSON.
-        Nobody completes such an event on its way out of the ring.
+        ``members`` are JSON, each behind a comma. Nobody completes such an event on its way out of the ring.
         """
         envelope, recorder = self._envelope, self._recorder
-        emit = recorder.emit
-        form, born, last = "", 0, (0, "")
+        born, before, after, drain, last = 0, "", "", recorder.way_in(), (0, "")
 
-        def tell(values: tuple[object, ...], span: Span | None = None) -> None:
-            nonlocal form, born, last
+        def tell(members: str, span: Span | None = None) -> None:
+            nonlocal born, before, after, drain, last
             try:
                 if _word[0] != born or not born:  # the first time, and in a child, which has another identity
                     recorder.check_process()
-                    form = envelope.form(name, members)
+                    before, after = envelope.around(name)
+                    drain = recorder.way_in()
                     born = _word[0]
                 second, ns = divmod(_time_ns(), _SECOND)
                 known, text = last
                 if known != second:
                     text = _clock.utc_text(second * _SECOND)[:-8]
                     last = second, text
+                us = str(1_000_000 + ns // 1000)[1:]
                 mcp = "" if span is None else f',"mcp":{_context(span)}'
-                line = (form % (text, ns // 1000, envelope.next_id(), mcp, *values)).encode()
+                line = f'{{"ts":"{text}.{us}Z{before}{envelope.next_id()}{after}{mcp}}}{members}}}}}'.encode()
+                if drain.put(line):
+                    return
             except Exception as exc:
                 recorder.failed("note", exc)
                 return
-            emit(line)
+            recorder.emit(line)
 
         return tell
 

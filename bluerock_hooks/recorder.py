@@ -97,6 +97,10 @@ class Recorder:
 
     # -- the hot path
 
+    def way_in(self) -> Drain:
+        """Whose ``put`` takes an event as ``emit`` does, or refuses it. A forked child has another one."""
+        return self._drain
+
     def emit(self, line: bytes) -> bool:
         """Record one event, a JSON object without newline. False where it was dropped, which is counted."""
         try:

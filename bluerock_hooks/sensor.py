@@ -169,9 +169,9 @@ class Sensor:
         """Record an event of plain values, without msgspec."""
         self._notes.note(name, fields, span)
 
-    def kind(self, name: str, members: str) -> Tell:
+    def kind(self, name: str) -> Tell:
         """A function that records events ``name`` in few steps."""
-        return self._notes.kind(name, members)
+        return self._notes.kind(name)
 
     def arguments(self, words: list[str]) -> list[str]:
         """A command line, cut and redacted: the program alone where that fails."""

@@ -41,11 +41,10 @@ if TYPE_CHECKING:
             For hooks that work in processes without MCP. ``name`` and ``fields`` are those of a Struct in ``events``.
             """
 
-        def kind(self, name: str, members: str) -> Tell:
-            """A function that records events ``name`` as ``note`` does, in few steps: ``tell(values, span)``.
+        def kind(self, name: str) -> Tell:
+            """A function that records events ``name`` as ``note`` does, in few steps: ``tell(members, span)``.
 
-            ``members`` has the members, each behind a comma, as a format for ``values``: numbers and JSON (``_plain``).
-            Nobody completes such an event on its way out.
+            ``members`` are JSON, each behind a comma. Nobody completes such an event on its way out.
             """
 
         def arguments(self, words: list[str]) -> list[str]:

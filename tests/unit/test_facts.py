@@ -52,9 +52,13 @@ def test_the_name_of_a_program_is_looked_at_where_it_is_an_argument() -> None:
 def test_what_is_remembered_has_bounds() -> None:
     facts = Facts(SENSOR.arguments)
     for number in range(5000):
-        said(facts, [f"/bin/program{number}", f"word{number}", "x" * 1000], (f"/bin/program{number}".encode(),))
-    assert max(len(facts._words), len(facts._paths)) <= 512
-    assert max(map(len, facts._words)) < 1000
+        path, long = f"/bin/program{number}", "x" * (number % 2000)
+        said(facts, [path, f"word{number}", long], (path.encode(),), f"/{long}/{number}")
+        said(facts, [path] + ["x"] * (number % 100), (path.encode(),))
+    for remembered in (facts._commands, facts._directories):
+        assert 0 < len(remembered) <= 512
+        assert max(map(len, remembered.values())) <= 1024
+    assert max(map(len, facts._commands)) <= 64
 
 
 def test_only_built_in_types_are_looked_at() -> None:

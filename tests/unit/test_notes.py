@@ -20,16 +20,22 @@ class Recorder:
         self.lines.append(line)
         return True
 
+    def way_in(self) -> Recorder:
+        return self
+
+    put = emit
+
     def check_process(self) -> None: ...
 
 
 def told(span: Span | None) -> list[dict[str, Any]]:
     recorder = Recorder()
     notes = Notes(Envelope(), recorder, Completion())  # type: ignore[arg-type]
-    tell = notes.kind("python_process_exit", ',"spawn_id":%s,"pid":%d%s')
+    tell = notes.kind("python_process_exit")
     notes.note("python_process_exit", {"spawn_id": '100% "é"', "pid": 7, "signal": None}, span)
-    tell((quote('100% "é"'), 7, ""), span)
-    tell((quote("%d"), 8, ',"signal":"SIGKILL"'), span)
+    first, second = quote('100% "é"'), quote("%d{x}")
+    tell(f',"spawn_id":{first},"pid":7', span)
+    tell(f',"spawn_id":{second},"pid":8,"signal":"SIGKILL"', span)
     return [json.loads(line) for line in recorder.lines]
 
 
@@ -39,5 +45,5 @@ def test_a_prepared_line_is_the_line_of_the_same_event() -> None:
         assert [line["event"]["meta"].pop("source_event_id") for line in (plain, prepared, other)] == [1, 2, 3]
         assert plain.pop("ts") <= prepared.pop("ts")
         assert plain == prepared
-        assert (other["event"]["spawn_id"], other["event"]["signal"]) == ("%d", "SIGKILL")
+        assert (other["event"]["spawn_id"], other["event"]["signal"]) == ("%d{x}", "SIGKILL")
         assert ("mcp" in plain["event"]["context"]) == (span is not None)

@@ -24,7 +24,7 @@ class Execs:
 
     def __init__(self, launches: Launches) -> None:
         self._launches = launches
-        self._tell_exec = launches.recording.kind("python_process_exec", "%s")
+        self._tell_exec = launches.recording.kind("python_process_exec")
         self._searching: dict[int, bool] = {}  # threads in os.execvp: has it found something?
         _forkpage.enlist(self)
 
@@ -74,7 +74,7 @@ class Execs:
         members = self._launches.facts.of((argv, path, None, env))
         if error is not None:
             members += f',"error":{quote(error)}'
-        self._tell_exec((members,), current())
+        self._tell_exec(members, current())
 
     # -- forks
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from ... import _stdlib
+from ... import _guard, _stdlib
 from ..._plain import quote
-from .._text import text, working_directory
+from .._text import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 _MAX_WORDS = 64
 _MAX_NAMES = 64
 _MAX_NAME = 128
-_KNOWN = 512  # words that are remembered
-_KNOWN_LENGTH = 256
+_KNOWN = 512  # command lines, and directories, that are remembered
+_KNOWN_LENGTH = 1024  # characters of JSON
 _EXECUTABLE = 1  # posix.X_OK
-_ROOT = ("/", b"/")
+_ROOTS = ("/", b"/")
+_STR = frozenset((str,))
 _environ_type = type(os.environ)
 
 
 class Facts:
     """What is said of a program; ``redacted`` is ``Recording.arguments``.
 
-    Programs, directories and options come again and again: a word that has been looked at, and may be recorded as it
-    is, is remembered as JSON.
+    Command lines and directories come again and again: what has been looked at, and may be recorded as it is, is
+    remembered as JSON.
     """
 
-    __slots__ = ("_paths", "_redacted", "_words")
+    __slots__ = ("_commands", "_directories", "_redacted")
 
     def __init__(self, redacted: Callable[[list[str]], list[str]]) -> None:
         self._redacted = redacted
-        self._words: dict[str, str] = {}
-        """Arguments behind the first."""
-        self._paths: dict[str | bytes, str] = {}
-        """Programs and directories, which nobody redacts."""
+        self._commands: dict[tuple[bytes | str, ...], str] = {}
+        """By absolute path and arguments."""
+        self._directories: dict[str, str] = {}
 
     def of(self, given: Given) -> str:
         """Members, each behind a comma.
@@ -50,63 +50,59 @@ class Facts:
         ``given``: arguments, program (a path, a bare name, or the paths that are tried), directory, environment.
         """
         argv, programs, cwd, env = given
-        line, where = self._line(argv), text(cwd) if cwd is not None else working_directory()
-        program = None
-        if type(programs) is tuple and len(programs) == 1 and type(programs[0]) is bytes:
-            program = self._paths.get(programs[0])
-        if program is None:
-            program = self._program(programs, where, env)
-        said = "" if line is None else f',"argv":[{line}]'
-        if program is not None:
-            said += f',"executable":{program}'
-        if where is not None:
-            said += f',"cwd":{self._paths.get(where) or self._remembered(where)}'
+        command = said = None
+        if (  # as subprocess has them, and of exact types: no __hash__ and __eq__ of the host's is called
+            type(argv) is list
+            and type(programs) is tuple
+            and len(programs) == 1
+            and type(programs[0]) is bytes
+            and _STR.issuperset(map(type, argv))
+        ):
+            command = (*programs, *argv)
+            said = self._commands.get(command)
+        if cwd is None:
+            try:
+                cwd = _stdlib.getcwd()
+            except OSError as exc:  # that directory is gone
+                _guard.give_back(exc)
+        directory = self._directories.get(cwd) if type(cwd) is str else None
+        if said is None:
+            said = self._command(given, cwd, command)
+        said += self._directory(cwd) if directory is None else directory
         if env is not None and env is not os.environ:
             for name, names in zip(("env_set", "env_unset"), environment_names(env), strict=True):
                 if names:
                     said += f',"{name}":[{",".join(map(quote, names))}]'
         return said
 
-    def _line(self, argv: object) -> str | None:
-        """A command line, as what stands between the brackets."""
-        if (type(argv) is list or type(argv) is tuple) and len(argv) <= _MAX_WORDS:
-            said, known = [], self._paths
-            for word in argv:
-                if type(word) is not str or word not in known:
-                    return self._look(argv)
-                said.append(known[word])
-                known = self._words  # type: ignore[assignment]
-            return ",".join(said)
-        return self._look(argv)
+    def _command(self, given: Given, cwd: object, command: tuple[bytes | str, ...] | None) -> str:
+        """Arguments and program, as members; remembered as those of ``command`` where they depend on nothing else."""
+        argv, programs, _, env = given
+        said, kept, line = "", None, words(argv)
+        if line is not None:
+            kept = self._redacted(line)
+            said = f',"argv":[{",".join(map(quote, kept))}]'
+        program = resolved(programs, None if cwd is None else text(cwd), env)
+        if program is not None:
+            said += f',"executable":{quote(program)}'
+        if command is not None and kept is line and len(command) <= _MAX_WORDS and command[0][:1] == b"/":
+            _remember(self._commands, command, said)
+        return said
 
-    def _look(self, argv: object) -> str | None:
-        line = words(argv)
-        if line is None:
-            return None
-        kept = self._redacted(line)
-        said = [quote(word) for word in kept]
-        if kept is line:  # else the redactor was asked, and what it says of a word depends on those beside it
-            for index, word in enumerate(line):
-                _remember(self._words if index else self._paths, word, said[index])
-        return ",".join(said)
-
-    def _program(self, programs: object, where: str | None, env: object) -> str | None:
-        path = programs[0] if type(programs) is tuple and len(programs) == 1 else programs
-        if (type(path) is bytes or type(path) is str) and path[:1] in _ROOT:
-            return self._remembered(path)
-        found = resolved(programs, where, env)
-        return None if found is None else quote(found)
-
-    def _remembered(self, path: str | bytes) -> str:
-        return _remember(self._paths, path, quote(text(path)))
+    def _directory(self, cwd: object) -> str:
+        if cwd is None:
+            return ""
+        said = f',"cwd":{quote(text(cwd))}'
+        if type(cwd) is str:
+            _remember(self._directories, cwd, said)
+        return said
 
 
-def _remember(table: dict[Any, str], word: str | bytes, said: str) -> str:
+def _remember(table: dict[Any, str], key: object, said: str) -> None:
     if len(table) >= _KNOWN:
         table.clear()
-    if len(word) <= _KNOWN_LENGTH:
-        table[word] = said
-    return said
+    if len(said) <= _KNOWN_LENGTH:
+        table[key] = said
 
 
 def words(argv: object) -> list[str] | None:

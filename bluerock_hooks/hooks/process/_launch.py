@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from ... import _clock
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...events import Span
     from ._facts import Given
-
-_since_boot_ns = _clock.since_boot_ns
 
 
 class Launch:
@@ -18,25 +14,24 @@ class Launch:
     The code around a start runs with cold caches, before and after another program had the processor: it is kept small.
     """
 
+    api: str
+    caller: int
+    """Ident of the thread that starts it."""
+    span: Span | None
+    outer: Launch | None
+    """What was going on in this thread already, such as ``os.spawnv`` around its ``os.fork``."""
+    since: int
+    """Nanoseconds after boot."""
     given: Given | None = None
     """What it was started with."""
     id = ""
     pid = 0
-    until = 0
-    """When its process was there, nanoseconds after boot."""
     thread = 0
     process = ""
-    """Pid and start tick, as the event of the start told them."""
+    """Pid and start tick, as members."""
     told = False
     """The event of its start has been recorded."""
     ended: int | None = None
     """The wait status, where somebody asked for it before the event of the start."""
     known_children: frozenset[bytes] | None = None
     """Children of this thread just before a fork."""
-
-    def __init__(self, api: str, span: Span | None, outer: Launch | None) -> None:
-        self.api = api
-        self.span = span
-        self.outer = outer
-        """What was going on in this thread already, such as ``os.spawnv`` around its ``os.fork``."""
-        self.since = _since_boot_ns()

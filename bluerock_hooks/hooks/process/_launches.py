@@ -30,8 +30,6 @@ _makers = {  # modules that make processes for others, and what their part is ca
     "multiprocessing.popen_fork": "multiprocessing",
     "multiprocessing.forkserver": FORKSERVER,
 }
-_START = ',"spawn_id":"%s","api":"%s"%s%s'
-_END = ',"spawn_id":"%s","api":"%s"%s,%s,"duration_ms":%d.%03d'
 _OUTER = ("subprocess.Popen", "os.spawn", "pty.spawn")  # what calls another function that makes processes
 _MAX_CHILDREN = 4096  # remembered until somebody asks for their status; a host that never does must not grow us
 _get_ident = _stdlib.get_ident
@@ -45,15 +43,16 @@ class Launches:
         self.recording = recording
         self.facts = Facts(recording.arguments)
         self._new_id = recording.new_id
-        self._tell_start = recording.kind("python_process_spawn", _START)
-        self._tell_end = recording.kind("python_process_exit", _END)
+        self._tell_start = recording.kind("python_process_spawn")
+        self._tell_end = recording.kind("python_process_exit")
         self._served = False
         """The ring says that we start processes on behalf of requests."""
         self.silent = False
         """Nothing is recorded any more."""
         self.told_by_parent: set[int] = set()
         """Threads, of a forked child, that are about to become what the parent has told."""
-        self._open: dict[int, Launch] = {}  # by thread
+        self._open: dict[int, Launch | None] = {}
+        """By thread."""
         self.children: dict[int, Launch] = {}
         """By pid, those whose status nobody has asked for."""
         _forkpage.enlist(self)
@@ -63,9 +62,14 @@ class Launches:
         if self.silent:
             return None
         try:
-            me = _get_ident()
-            launch = self._open[me] = Launch(api, current(), self._open.get(me))
-            if launch.span is not None and not self._served:
+            launch = Launch()
+            launch.api = api
+            launch.span = span = current()
+            launch.caller = me = _get_ident()
+            launch.outer = self._open.get(me)
+            launch.since = _since_boot_ns()
+            self._open[me] = launch
+            if span is not None and not self._served:
                 self._served = True
                 self.recording.serving()
         except Exception as exc:
@@ -91,11 +95,15 @@ class Launches:
         """``pid`` is its process: from now on somebody may ask for its status."""
         try:
             if launch is not None and type(pid) is int and pid > 0:
+                until = _since_boot_ns()
                 launch.pid = pid
-                launch.until = _since_boot_ns()
                 if len(self.children) >= _MAX_CHILDREN:
                     self.children.pop(list(self.children)[0], None)  # noqa: RUF015  in one step: other threads fork too
                 self.children[pid] = launch
+                start = launch.since // TICK_NS
+                if start != until // TICK_NS:
+                    start = _clock.start_tick(pid)  # while it can be had
+                launch.process = f',"pid":{pid},"start":{start}' if start else f',"pid":{pid}'
         except Exception as exc:
             _guard.swallow("process.born", exc)
 
@@ -104,7 +112,8 @@ class Launches:
         if launch is None:
             return
         try:
-            self._leave(launch)
+            if self._open.get(launch.caller) is launch:
+                self._open[launch.caller] = launch.outer
             if not launch.told:
                 self.tell(launch, None if error is None else type(error).__name__)
         except Exception as exc:
@@ -114,46 +123,38 @@ class Launches:
         """The call is over, and its start was recorded when it happened."""
         if launch is not None:
             try:
-                self._leave(launch)
+                if self._open.get(launch.caller) is launch:
+                    self._open[launch.caller] = launch.outer
             except Exception as exc:
                 _guard.swallow("process.leave", exc)
-
-    def _leave(self, launch: Launch) -> None:
-        me = _get_ident()
-        if self._open.get(me) is launch:
-            if launch.outer is None:
-                del self._open[me]
-            else:
-                self._open[me] = launch.outer
 
     # -- the events; what goes wrong here is the caller's to swallow
 
     def tell(self, launch: Launch, error: str | None = None) -> None:
         """Record the start, and the end where another thread has been told of that already."""
         launch.told = True
-        launch.id = spawn_id = self._new_id()
-        given, launch.given = launch.given, None
-        facts = "" if given is None else self.facts.of(given)
-        more, pid, start = "", launch.pid, launch.since // TICK_NS
-        if pid:
-            if start != launch.until // TICK_NS:
-                start = _clock.start_tick(pid)  # while it can be had
-            launch.process = more = f',"pid":{pid},"start":{start}' if start else f',"pid":{pid}'
+        launch.id = self._new_id()
+        facts = "" if launch.given is None else self.facts.of(launch.given)
+        launch.given = None
+        more = launch.process
         if launch.thread:
             more += f',"thread":{launch.thread}'
         if error is not None:
             more += f',"error":{quote(error)}'
-        self._tell_start((spawn_id, launch.api, facts, more), launch.span)
-        if error is not None:
             self.children.pop(launch.pid, None)
-        elif launch.ended is not None:
+        self._tell_start(f',"spawn_id":"{launch.id}","api":"{launch.api}"{facts}{more}', launch.span)
+        if error is None and launch.ended is not None:
             self.tell_end(launch, launch.ended)
 
     def tell_end(self, launch: Launch, status: int) -> None:
         """Record the end."""
+        us = (_since_boot_ns() - launch.since) // 1000
         how = meaning(status) if status & 0xFF else f'"returncode":{status >> 8}'
-        ms, us = divmod((_since_boot_ns() - launch.since) // 1000, 1000)
-        self._tell_end((launch.id, launch.api, launch.process, how, ms, us), launch.span)
+        self._tell_end(
+            f',"spawn_id":"{launch.id}","api":"{launch.api}"{launch.process},{how}'
+            f',"duration_ms":{us // 1000}.{str(1000 + us % 1000)[1:]}',
+            launch.span,
+        )
 
     def ended(self, pid: int, status: int) -> None:
         """Somebody was told the status of ``pid``, one of ``children``."""
@@ -184,7 +185,7 @@ class Launches:
             launch = self.here()
             if launch is None or launch.known_children is None:
                 return  # subprocess forks for a preexec_fn
-            self._leave(launch)
+            self.leave(launch)
             children, known = _clock.children_of_thread(), launch.known_children
             launch.known_children = None
             new = children - known
