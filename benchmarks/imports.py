@@ -30,7 +30,7 @@ time.sleep(2.5)
 TOLD = """
 import sys
 boot = sys.modules.get("bluerock_hooks._bootstrap")
-thread = boot and boot.sensor() and boot.sensor().recorder._thread
+thread = boot and boot.sensor() and boot.sensor().recorder._draining.thread
 print(int(open(f"/proc/self/task/{thread._tid}/schedstat").read().split()[0]) / 1e9 if thread else 0)
 """
 

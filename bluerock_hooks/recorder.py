@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from _collections import deque  # type: ignore[import-not-found]
 
-from . import _clock, _guard, _stdlib
-from .drain import RETRY_DRAIN, Completion, Counts, Drain, DrainThread, Outside
+from . import _guard, _stdlib
+from .drain import TICK, Completion, Counts, Drain, Draining, Outside, holds
 from .errors import BluerockError
 from .ring import _forkpage, _layout, any_serving
 
@@ -30,17 +30,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Counts", "Recorder"]
 
-# Seconds an event waits in the ring while a drain thread runs. Events are safe there, and our readers see them there at
-# once; but a turn of the thread costs a busy host (see _let_in): 75 us a tool call with a turn every 50 ms.
-TICK = 1.0
-_WAIT_FOR_DRAIN = 0.5  # seconds an emitter lets another thread's write go on when the ring is full
 _PARKED = 1024  # lines of nested calls that wait for the call they interrupted
 _CROWDED = 32  # ring files that make a starting process recover some
 _FEW = 4
 
 _word = _forkpage.word
-_YIELD, _YIELDS = 0.0001, 40  # seconds an emitter steps aside for a thread that has to hurry, and how often
-
 _get_ident = _stdlib.get_ident
 
 
@@ -75,10 +69,7 @@ class Recorder:
         self._outside = Outside(preamble, notice, notices)
         self._completion = completion or Completion()
         self._on_new_process = on_new_process
-        self._thread_allowed = thread
-        self._tick = tick
-        self._wanted = False
-        self._closed = False
+        self._draining = Draining(self._enter, tick, allowed=thread)
         self._begin(mode)
         _forkpage.enlist(self)
 
@@ -87,8 +78,7 @@ class Recorder:
         self._drain = Drain(self.spool, self._outside, self._completion, self._ring_bytes, mode)
         self._parked: deque[bytes] = deque()
         self._refused: dict[tuple[int, str], list[int]] = {}  # events and bytes by thread and reason, not counted yet
-        self._thread: DrainThread | None = None
-        self._forking = False
+        self._draining.begin(self._drain)
 
     @property
     def mode(self) -> str:
@@ -157,7 +147,7 @@ class Recorder:
                     return True
             finally:
                 drain.nested_lock.release()
-        if len(self._parked) < _PARKED and not drain.hopeless(line):
+        if line and len(self._parked) < _PARKED and not drain.hopeless(line):
             self._parked.append(line)  # nested twice, or no room: it is written as soon as there is
             return True
         self._refuse(drain.reason(line), line)
@@ -204,19 +194,19 @@ class Recorder:
                 return False
             ring = drain.open()
             placed = ring is not None and self._place_parked(drain, ring, parked)
-        return placed or self._make_room(drain, wait=False)
+        return placed or self._draining.make_room(drain, wait=False)
 
     def _place_parked(self, drain: Drain, ring: Ring, parked: deque[bytes]) -> bool:
         line, before = parked[0], (ring.segment, ring.segment_bytes)
         try:
             placed = drain.place(line)
         except BaseException:  # the host's, from a signal handler: before the line was in, or after?
-            if drain.holds(line) or before != (ring.segment, ring.segment_bytes):
+            if holds(ring, line) or before != (ring.segment, ring.segment_bytes):
                 del parked[0]
             raise
         if placed:
             del parked[0]  # no call, so that no exception comes between
-            self._steer(ring)
+            self._draining.steer(ring)
         return placed
 
     # -- everything unusual; the caller is inside, and holds no lock
@@ -227,17 +217,17 @@ class Recorder:
             with drain.lock:
                 ring = drain.open()
                 placed = ring is not None and drain.place(line)
-                hurried = ring is not None and placed and self._steer(ring)
+                hurried = ring is not None and placed and self._draining.steer(ring)
             if hurried:
-                self._let_in(drain)
+                self._draining.let_in(drain)
             if placed:
                 if drain.rotated and drain.mode == "write":
                     drain.clean()
                 return True
-            if drain.reason(line) != "ring_full" or not self._make_room(drain):
+            if drain.reason(line) != "ring_full" or not self._draining.make_room(drain):
                 break
         if drain is self._drain:  # else a signal handler forked: in the child it is no loss, the parent records it
-            self._drop("", line)
+            self._drop(drain.reason(line), line)
         return False
 
     def _lose(self, reason: str, line: object) -> None:
@@ -248,137 +238,8 @@ class Recorder:
     def _drop(self, reason: str, line: object) -> bool:
         drain = self._drain
         with drain.lock:
-            if type(line) is bytes:
-                drain.drop(reason or drain.reason(line), len(line))
-            else:
-                drain.drop(reason or "error", 0)
+            drain.drop(reason, len(line) if type(line) is bytes else 0)
         return True
-
-    def _make_room(self, drain: Drain, *, wait: bool = True) -> bool:
-        """Have the ring's events written out, by the drain thread or in its place. False where that cannot be now.
-
-        ``wait``: the thread may be waited for.
-        """
-        before = drain.totals.written
-        waited = 0.0
-        if _stdlib.monotonic() < drain.not_before:
-            return False
-        thread = self._thread
-        if thread is not None:
-            # It is the thread's work to write, and to hang where the disk does.
-            with drain.lock:
-                thread.hurry()
-        if not wait and (
-            drain.drain_lock.locked() or not (thread is None or thread.ended or drain.cleaning)
-        ):  # who writes sees to what is parked then
-            return False
-        # A fork, in a signal handler just now, ends the thread.
-        while drain.drain_lock.locked() or (
-            thread is not None
-            and thread is self._thread
-            and not (thread.ended or drain.cleaning)
-            and drain.totals.written == before
-        ):
-            if waited >= _WAIT_FOR_DRAIN:
-                drain.not_before = _stdlib.monotonic() + RETRY_DRAIN  # a stalled disk: the host does not wait for it
-                return False
-            _clock.pause(0.001)
-            waited += 0.001
-        return drain.move() > 0 or drain.totals.written > before
-
-    def _let_in(self, drain: Drain) -> None:
-        """Step aside for the drain thread, a few milliseconds at most in hundreds of events.
-
-        An event loop without a pause gives the GIL up for a microsecond around each poll. That wakes a thread that
-        waits for it every time, and every time too late; and as it is woken, it never waits the 5 ms after which it
-        may ask for the GIL. A turn took 100 ms so, and the wake-ups cost the host a quarter of its speed.
-        """
-        thread, before = self._thread, drain.totals.written
-        for _ in range(_YIELDS):
-            if thread is None or thread is not self._thread or thread.ended or drain.totals.written != before:
-                return
-            _clock.pause(_YIELD)
-
-    def _steer(self, ring: Ring) -> bool:
-        """Start or wake the drain thread where there is work for it, and say how far ``put`` may go by itself.
-
-        True where the thread has to hurry. Wants the drain's lock.
-        """
-        if ring.state != _layout.MAPPED:
-            return False
-        main = ring.main
-        full = main.head + main.capacity
-        if self._thread is not None and self._thread.ended:
-            self._stop_thread()
-        # Only where it was asked for: a server's master process that forks workers in C must have none, however much it
-        # imports. Without it, who fills the ring empties it.
-        if self._thread is None and self._wanted and self._thread_allowed and not (self._closed or self._forking):
-            self._start_thread()
-        if self._thread is not None:
-            half = main.head + (main.capacity >> 1)
-            if main.tail <= half:
-                self._thread.wake()
-                main.limit(half)
-                return False
-            self._thread.hurry()
-            main.limit(full)
-            return True
-        main.limit(full)
-        return False
-
-    def _start_thread(self) -> None:
-        try:
-            self._thread = DrainThread(self._work, self._rests, self._tick)
-        except Exception as exc:  # at shutdown, at the limit of threads, in a sub-interpreter: emitters drain then
-            self._thread_allowed = False
-            if _guard.is_host_exception(exc):
-                raise
-
-    # -- the drain thread
-
-    def _work(self) -> float | None:
-        """One turn; how long the thread may sleep then."""
-        return self._enter(self._turn)
-
-    def _turn(self) -> float | None:
-        drain = self._drain
-        try:
-            moved = drain.move()
-            if drain.rotated:
-                drain.clean()
-        except Exception as exc:
-            _guard.swallow("recorder.drain", exc)
-            return RETRY_DRAIN
-        if drain.not_before:
-            return RETRY_DRAIN
-        with drain.lock:
-            ring, thread = drain.ring, self._thread
-            if ring is not None:
-                # From here on the next event takes the thorough way, and wakes the thread; before the look, or one that
-                # comes the fast way between look and sleep would wait there.
-                ring.main.limit(0)
-                if moved or not ring.drained():
-                    # More may come: to be woken for each first event would cost the host more than a look now and then.
-                    ring.main.limit(ring.main.head + (ring.main.capacity >> 1))
-                    return self._tick
-            if thread is not None:
-                thread.sleeps()
-            return None
-
-    def _rests(self) -> bool:
-        """The thread is idle: may it end?"""
-        return bool(self._enter(self._let_go))
-
-    def _let_go(self) -> bool:
-        drain = self._drain
-        with drain.lock:
-            ring, thread = drain.ring, self._thread
-            if ring is not None and not ring.words[_layout.W_LOCKED]:
-                ring.beat()  # where files have no locks, this alone says that we live
-                return False
-            if thread is not None:
-                thread.ended = not thread.awake  # the next event starts another
-            return thread is None or thread.ended
 
     # -- life
 
@@ -409,8 +270,7 @@ class Recorder:
 
     def want_thread(self) -> None:
         """Work has begun that is worth a thread; the next event starts it."""
-        self._wanted = True
-        self._interrupt_fast_way()
+        self._draining.want()
 
     def serving(self) -> None:
         """This process is about to start another one on behalf of a request: its sensor will look for that."""
@@ -445,8 +305,7 @@ class Recorder:
         """
         try:
             self.check_process()
-            self._closed = True
-            joined = self._stop_thread(last_turn=True)
+            joined = self._draining.close()
             if joined:
                 self._enter(self._drain.flush)
             self._enter(self._write_off)
@@ -461,7 +320,8 @@ class Recorder:
     def _write_off(self) -> None:
         """What is parked finds no room any more."""
         while self._parked:
-            self._drop("", self._parked.popleft())
+            line = self._parked.popleft()
+            self._drop(self._drain.reason(line), line)
 
     def counts(self) -> Counts:
         """What happened so far, in this process."""
@@ -471,13 +331,11 @@ class Recorder:
 
     def before_fork(self) -> None:
         """No lock is taken here: this thread may hold it, further up its stack."""
-        self._forking = True
-        self._stop_thread()
+        self._draining.pause()
 
     def after_fork(self) -> None:
         """In the parent: the thread comes back with the next event, after Python has counted threads."""
-        self._forking = False
-        self._interrupt_fast_way()
+        self._draining.resume()
 
     def abandon(self) -> None:
         """In the child: the locks, the thread, the ring are the parent's."""
@@ -493,13 +351,3 @@ class Recorder:
                 self._on_new_process()
             except Exception as exc:
                 _guard.swallow("recorder.on_new_process", exc)
-
-    def _stop_thread(self, *, last_turn: bool = False) -> bool:
-        thread, self._thread = self._thread, None
-        return thread is None or thread.stop(last_turn=last_turn)
-
-    def _interrupt_fast_way(self) -> None:
-        """Have the next event look at the thread. One store, so that no lock is needed."""
-        ring = self._drain.ring
-        if ring is not None:
-            ring.main.soft = -1

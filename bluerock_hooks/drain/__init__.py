@@ -7,7 +7,6 @@ ring's nested region and is taken last; nested calls do not wait for it.
 
 from __future__ import annotations
 
-import errno
 import sys
 
 from .. import _guard, _stdlib
@@ -15,27 +14,22 @@ from ..errors import BluerockError
 from ..ring import Ring, _layout
 from ..spool import Spool, explain
 from ._accounts import Counts, Losses
-from ._batch import Batch, write
+from ._batch import Batch, holds, write
 from ._completion import Completion
 from ._outside import Outside
-from ._thread import DrainThread
+from ._thread import RETRY_DRAIN, TICK, Draining
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..ring._directory import Directory
     from ._outside import Told
 
-__all__ = ["Batch", "Completion", "Counts", "Drain", "DrainThread", "Outside"]
-
-# This file system maps no files. Whatever else can go wrong (space, rights, limits) would hit plain writes too.
-_NO_MAPPING = frozenset((errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.ENXIO, errno.EOPNOTSUPP))
+__all__ = ["TICK", "Batch", "Completion", "Counts", "Drain", "Draining", "Outside", "holds"]
 
 # The fast way into the ring is one step to all other threads, as long as there is a GIL.
 _GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 
-RETRY_DRAIN = 1.0  # seconds between two attempts to write to a spool that refuses
 RETRY_OPEN = 30.0  # seconds between two attempts to get a ring
 _LAST_BATCHES = 4
 CLEAN_EVERY = 60.0  # seconds between two recoveries and sweeps, of all processes together
@@ -84,7 +78,7 @@ class Drain:
         try:
             self.spool.prepare()
             with self.spool.rings_directory() as directory:
-                ring = self._make_ring(directory)
+                ring = Ring.make(directory, self._ring_bytes if self.mode == "mmap" else 0)
             if self._serving:
                 ring.serve(self.spool.rings_directory)
         except (OSError, BluerockError) as exc:
@@ -92,6 +86,8 @@ class Drain:
             self._open_not_before = now + RETRY_OPEN
             self.outside.tell("open", str(explain(self.spool.path, exc)))
             return None
+        if ring.state != _layout.MAPPED:
+            self.mode = "write"
         ring.start_with(self.losses.own, self.losses.reported)
         self.ring = ring
         self._account()
@@ -109,18 +105,6 @@ class Drain:
         self._serving = True
         if self.ring is not None:
             self.ring.serve(self.spool.rings_directory)
-
-    def _make_ring(self, directory: Directory) -> Ring:
-        stem = f"{_stdlib.getpid()}-{_stdlib.urandom(8).hex()}"
-        if self.mode == "mmap":
-            try:
-                return Ring.create(directory, stem, self._ring_bytes)
-            except OSError as exc:
-                _guard.give_back(exc)
-                if exc.errno not in _NO_MAPPING:
-                    raise
-                self.mode = "write"
-        return Ring.declare(directory, stem)
 
     def place(self, line: bytes) -> bool:
         """Into the ring, or, where nothing can be mapped, into the segment at once. Wants the lock and a ring."""
@@ -155,19 +139,9 @@ class Drain:
             return "spool"
         return "oversize" if len(line) > ring.largest else "ring_full"
 
-    def holds(self, line: bytes) -> bool:
-        """Is a line, unlike any other, in the ring? Wants the lock."""
-        ring = self.ring
-        if ring is None or ring.state != _layout.MAPPED:
-            return False
-        ring.main.heal()
-        return line in Batch(ring, ring.main.tail, ring.nested.tail).lines
-
     def hopeless(self, line: bytes) -> bool:
         """Will there be no place for a line soon? It is too long, or nothing is free and the spool refuses just now."""
         ring, now = self.ring, _stdlib.monotonic()
-        if not line:
-            return True
         if ring is None:
             return now < self._open_not_before or (self.mode == "mmap" and len(line) > self._ring_bytes >> 2)
         if ring.state != _layout.MAPPED:

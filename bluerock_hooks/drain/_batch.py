@@ -32,6 +32,14 @@ class Batch:
             self.damaged_bytes += end - reached
 
 
+def holds(ring: Ring, line: bytes) -> bool:
+    """Is ``line``, which is like no other, in the ring? Wants the lock."""
+    if ring.state != _layout.MAPPED or not ring.words:
+        return False
+    ring.main.heal()
+    return line in Batch(ring, ring.main.tail, ring.nested.tail).lines
+
+
 def write(spool: Spool, ring: Ring, lines: list[bytes]) -> tuple[int, int]:
     """Append ``lines`` to the ring's segments; number and new size of the segment, for ``Ring.commit``.
 

@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 _GET_FLAGS, _SET_FLAGS, _NO_COPY = 0x80086601, 0x40086602, 0x00800000  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_NOCOW_FL
+# This file system maps no files. Whatever else can go wrong (space, rights, limits) would hit plain writes too.
+_NO_MAPPING = frozenset((errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.ENXIO, errno.EOPNOTSUPP))
 _DONT_DUMP = 16  # MADV_DONTDUMP: events stay out of core files
 
 
@@ -61,6 +63,19 @@ class Ring:
         """Bytes of the longest line that is taken."""
         self.segment = 0
         self.segment_bytes = 0
+
+    @classmethod
+    def make(cls, directory: Directory, capacity: int) -> Ring:
+        """The ring of this process; a declared one where nothing can be mapped, or ``capacity`` is 0. OSError."""
+        stem = f"{_stdlib.getpid()}-{_stdlib.urandom(8).hex()}"
+        if capacity:
+            try:
+                return cls.create(directory, stem, capacity)
+            except OSError as exc:
+                _guard.give_back(exc)
+                if exc.errno not in _NO_MAPPING:
+                    raise
+        return cls.declare(directory, stem)
 
     @classmethod
     def create(cls, directory: Directory, stem: str, capacity: int = 1 << 20, nested: int = 1 << 16) -> Ring:

@@ -28,7 +28,7 @@ def test_what_comes_later_survives(tmp_path: Path, what: str, thread: str) -> No
     """Segments are small, so that the next one begins soon: then the ring is looked for."""
     code = f"""
         import shutil, subprocess
-        recorder._tick = 0.02
+        recorder._draining._tick = 0.02
         recorder.want_thread()
         def settle():
             if os.environ["THREAD"] == "1":

@@ -236,9 +236,9 @@ for i in range(30):
     if pid == 0:
         os._exit(0)
     os.waitpid(pid, 0)
-assert recorder._thread is None
+assert recorder._draining.thread is None
 recorder.emit(event(30))
-assert recorder._thread is not None
+assert recorder._draining.thread is not None
 recorder.close()
 """
     for options in (("-W", "default"), ("-W", "error"), ("-X", "dev")):

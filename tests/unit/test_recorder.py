@@ -169,15 +169,15 @@ def test_threads_share_the_ring(make: Maker, spool: Spool) -> None:
 def test_the_thread_starts_when_it_is_asked_for_and_sleeps_when_there_is_nothing(make: Maker, spool: Spool) -> None:
     recorder = make(thread=True, tick=0.005)
     recorder.emit(event(0))
-    assert recorder._thread is None
+    assert recorder._draining.thread is None
     recorder.want_thread()
     recorder.emit(event(1))
     wait_for(lambda: len(lines_of(spool)) == 2)
-    thread = recorder._thread
+    thread = recorder._draining.thread
     wait_for(lambda: not thread.awake)
     recorder.emit(event(2))
     wait_for(lambda: len(lines_of(spool)) == 3)
-    assert recorder._thread is thread
+    assert recorder._draining.thread is thread
     wait_for(lambda: spool.peek()[0].records == [])  # the segment is written first
 
 
@@ -241,7 +241,7 @@ def test_an_idle_thread_ends_and_the_next_event_starts_another(
     recorder.want_thread()
     for number in range(5):
         recorder.emit(event(number))
-        thread = recorder._thread
+        thread = recorder._draining.thread
         assert thread is not None
         wait_for(lambda thread=thread: thread.ended and not Path(f"/proc/self/task/{thread._tid}").exists())
         assert numbers(lines_of(spool)) == list(range(number + 1))
@@ -258,16 +258,16 @@ def test_where_files_have_no_locks_an_idle_thread_goes_on_saying_that_we_live(
     recorder.emit(event(0))
     assert recorder._drain.ring is not None
     recorder._drain.ring.words[_layout.W_LOCKED] = 0
-    wait_for(lambda: not recorder._thread.awake)
+    wait_for(lambda: not recorder._draining.thread.awake)
     (before,) = spool.peek()
     wait_for(lambda: spool.peek()[0].heartbeat > before.heartbeat)
-    assert not recorder._thread.ended
+    assert not recorder._draining.thread.ended
 
 
 def test_no_thread_starts_that_nobody_asked_for_however_full_the_ring_is(make: Maker, spool: Spool) -> None:
     recorder = make(thread=True, tick=0.005)
     assert all(recorder.emit(event(number)) for number in range(5000))
-    assert recorder._thread is None
+    assert recorder._draining.thread is None
     assert recorder.drain() < 5000
     assert numbers(lines_of(spool)) == list(range(5000))
 
@@ -276,8 +276,8 @@ def test_an_idle_thread_costs_nothing(make: Maker) -> None:
     recorder = make(thread=True, tick=0.005)
     recorder.want_thread()
     recorder.emit(event(0))
-    wait_for(lambda: not recorder._thread.awake)
-    task = Path(f"/proc/self/task/{recorder._thread._tid}/status")
+    wait_for(lambda: not recorder._draining.thread.awake)
+    task = Path(f"/proc/self/task/{recorder._draining.thread._tid}/status")
     switches = [line for line in task.read_text().splitlines() if "ctxt" in line]
     time.sleep(0.3)
     assert [line for line in task.read_text().splitlines() if "ctxt" in line] == switches
@@ -329,7 +329,7 @@ def test_the_drain_thread_imports_nothing_and_is_inside(make: Maker, spool: Spoo
     recorder.want_thread()
     recorder.emit(event(0))
     wait_for(lambda: lines_of(spool))
-    recorder._stop_thread()
+    recorder._draining._stop()
     armed = False
     assert ("open", True) in seen
     assert {inside for _, inside in seen} == {True}
@@ -531,7 +531,7 @@ def test_a_busy_process_keeps_the_spool_small_by_itself(make: Maker, tmp_path: P
         assert recorder.emit(event(number, 100))
         if number % 100 == 0:
             recorder.drain()
-            recorder._turn()
+            recorder._draining._turn()
             most = max(most, sum(segment.size for segment in spool.segments()))
     recorder.close()
     assert 90_000 < most < 100_000 * 17 / 16 + 2 * 12_000
@@ -700,7 +700,7 @@ def test_the_drain_thread_does_not_wait_for_itself_to_place_what_is_parked(
         return 0
 
     recorder._drain.move = move  # type: ignore[method-assign]
-    recorder._enter(recorder._start_thread)
+    recorder._enter(recorder._draining._start)
     wait_for(lambda: len(turns) > 1 and not recorder._parked)
     assert (waited, recorder._drain.not_before) == ([], 0.0)
     recorder.close()
