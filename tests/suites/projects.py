@@ -108,9 +108,10 @@ PROJECTS = (
     ),
     Project(
         "trio==0.35.0",
-        (_PYTEST, "astor", "async-generator", "cryptography", "jedi", "mypy", "pylint", "pyopenssl", "pyright", "ruff",
-         "trustme"),
+        (_PYTEST, "astor", "async-generator", "black", "cryptography", "jedi", "mypy", "pylint", "pyopenssl", "pyright",
+         "pyyaml", "ruff", "trustme"),
         ("src/trio",),
+        options=("--run-slow", "-o", "faulthandler_timeout=900"),  # whose word in a deep recursion ends the run
     ),
     Project(
         "psutil==7.2.2",
@@ -146,16 +147,18 @@ PROJECTS = (
     Project(
         "setuptools==84.2.1",
         (_PYTEST, "build[virtualenv]", "filelock", "ini2toml[lite]", "jaraco-envs", "jaraco-path", "jaraco-test",
-         "packaging", "pip", "pytest-home", "pytest-subprocess", "pytest-timeout", "pytest-xdist", "tomli-w",
-         "virtualenv", "wheel"),
+         "packaging", "pip", "pyproject-hooks", "pytest-cov", "pytest-home", "pytest-subprocess", "pytest-timeout",
+         "pytest-xdist", "tomli-w", "virtualenv", "wheel"),
         ("setuptools",),
     ),
     Project("gevent==26.9.0", ("psutil", "requests", "dnspython", "idna"), unittests="gevent.tests"),
     Project(
         "fastmcp==4.2.3",
         (_PYTEST, "dirty-equals", "fastapi", "httpx", "hypothesis", "inline-snapshot[dirty-equals]",
-         "opentelemetry-sdk", "psutil", "pytest-asyncio", "pytest-env", "pytest-examples", "pytest-flakefinder",
-         "pytest-retry", "pytest-timeout", "pytest-xdist"),
+         "opentelemetry-exporter-otlp-proto-grpc", "opentelemetry-sdk", "psutil", "pydocket", "pytest-asyncio",
+         "pytest-cov", "pytest-env", "pytest-examples", "pytest-flakefinder", "pytest-retry", "pytest-timeout",
+         "pytest-xdist"),
         options=("-o", "timeout=60"),
+        extras="[anthropic,apps,azure,code-mode,gemini,jev,openai]",
     ),
 )  # fmt: skip
