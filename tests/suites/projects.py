@@ -150,6 +150,7 @@ PROJECTS = (
          "packaging", "pip", "pyproject-hooks", "pytest-cov", "pytest-home", "pytest-subprocess", "pytest-timeout",
          "pytest-xdist", "tomli-w", "virtualenv", "wheel"),
         ("setuptools",),
+        options=("-m", "not uses_network"),
         variables={"PYTHONPATH": "."},  # the wheel has no tests
     ),
     Project("gevent==26.9.0", ("psutil", "requests", "dnspython", "idna"), unittests="gevent.tests"),
