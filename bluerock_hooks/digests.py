@@ -47,9 +47,9 @@ class Digests:
             return None
         if self._known is None:
             self._known = self._read()
-        key = b"%d %d %d %d %d" % (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+        key = b"%d:%d:%d:%d:%d" % (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
         digest = self._used.get(key) or self._known.get(key)
-        if digest is None:
+        if digest is None or len(digest) != 64:
             if not self._may_read(state):
                 return None
             found = _digest.file_digest(path)
@@ -78,7 +78,8 @@ class Digests:
         if hashed < _WORTH:
             return
         self._hashed = 0
-        kept = [*used.items(), *((key, digest) for key, digest in known.items() if key not in used)][:_MOST]
+        others = ((key, digest) for key, digest in known.items() if key not in used and len(digest) == 64)
+        kept = [*used.items(), *others][:_MOST]
         try:
             self._write(b"".join(b"%b %b\n" % pair for pair in kept))
         except (OSError, BluerockError) as exc:
@@ -95,8 +96,9 @@ class Digests:
         except (OSError, BluerockError) as exc:
             _guard.give_back(exc)
             return {}
-        rows = (line.rpartition(b" ") for line in content.splitlines())
-        return {key: digest for key, _, digest in rows if len(digest) == 64}
+        # A line each; in few steps, since there are thousands and a short process reads them, too.
+        words = content.split()
+        return dict(zip(words[::2], words[1::2], strict=False))
 
     def _write(self, content: bytes) -> None:
         name = f".{_NAME}.{_stdlib.urandom(4).hex()}"

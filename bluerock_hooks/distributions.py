@@ -18,19 +18,22 @@ if TYPE_CHECKING:
 
 _INFO, _EGG = ".dist-info", ".egg-info"
 _MOST = 16 << 20  # bytes of a metadata file that are read
+_DIGEST = 43  # characters of a SHA-256 in base64
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
 
 
 class Distribution:
     """One installed distribution: ``name`` and ``version`` as its metadata says, ``path`` of the directory of that."""
 
-    __slots__ = ("_read", "_record", "name", "path", "version")
+    __slots__ = ("_read", "_record", "members", "name", "path", "version")
 
     def __init__(self, path: str) -> None:
         self.path = path
         stem = path.rpartition("/")[2].rpartition(".")[0]
         self.name, _, rest = stem.partition("-")
         self.version = rest.partition("-")[0]
+        self.members = ""
+        """Name and version as members of an event, once it is ``named``."""
         self._read = False
         self._record: bytes | None = None
 
@@ -49,6 +52,20 @@ class Distribution:
         start += len(written) + 2
         end = content.find(b"\n", start)
         return content[start : end if end >= 0 else None].decode("ascii", "replace").rstrip("\r")
+
+    def rows_of(self, directory: str) -> int:
+        """Where the rows of a directory, which ends with a slash, begin in RECORD; -1 where that names none."""
+        return self._rows().find(b"\n%b" % directory.encode("utf-8", "surrogateescape"))
+
+    def digest(self, inside: str, start: int) -> str | None:
+        """The SHA-256 of a file, of a plain row behind ``start`` (``rows_of``); None where there is none such."""
+        content = self._rows()
+        written = inside.encode("utf-8", "surrogateescape")
+        at = content.find(b"\n%b,sha256=" % written, start)
+        if at < 0:
+            return None
+        at += len(written) + len("\n,sha256=")
+        return _hex(content[at : at + _DIGEST]) if content[at + _DIGEST : at + _DIGEST + 1] == b"," else None
 
     def unlisted(self, top: str) -> bool:
         """Has it no RECORD, but brings the package or module ``top``, by its name or its list of such?"""
@@ -78,6 +95,7 @@ class Distribution:
                     self.name = value.strip()
                 elif key == "Version":
                     self.version = value.strip()
+            self.members = f',"pkg":{_plain.quote(self.name)},"version":{_plain.quote(self.version)}'
         return self
 
     def direct_url(self) -> dict[str, object]:
@@ -192,17 +210,29 @@ class Distributions:
         self._path: list[str] = []
         self._editable: list[tuple[str, Distribution]] | None = None
         self._fresh = False
+        self._near: dict[str, tuple[Distribution, int, int]] = {}
+        """Of a directory: whose a file in it was, how much of a path is the site's, where the RECORD has its rows."""
 
     def owner(self, file: str) -> tuple[Distribution | None, str | None]:
         """The distribution that a file belongs to and its SHA-256 in RECORD; None for what nobody says."""
         if not self._fresh:
             self._refresh()
+        directory = file[: file.rindex("/") + 1]
+        near = self._near.get(directory)
+        if near is not None:
+            distribution, skipped, start = near
+            digest = distribution.digest(file[skipped:], start)
+            if digest is not None:
+                return distribution, digest
         # The longest first: a directory of modules may lie in another.
         for site in self._sites.values():
             if file.startswith(site.path + "/"):
-                found = site.owner(file[len(site.path) + 1 :])
-                if found[0] is not None:
-                    return found
+                skipped = len(site.path) + 1
+                owner, digest = site.owner(file[skipped:])
+                if owner is not None:
+                    if near is None and digest is not None:
+                        self._near[directory] = owner, skipped, owner.rows_of(directory[skipped:])
+                    return owner, digest
         if self._editable is None:
             self._editable = [each for site in self._sites.values() for each in site.editable()]
             self._editable.sort(key=lambda each: len(each[0]), reverse=True)
@@ -223,6 +253,7 @@ class Distributions:
         """A burst of questions is over: keep little, and look anew next time."""
         self._fresh = False
         self._editable = None
+        self._near.clear()
         for site in self._sites.values():
             for distribution in site.distributions.values():
                 distribution.forget()
@@ -244,10 +275,12 @@ def _normal(name: str) -> str:
 
 def _sha256(entry: str) -> str | None:
     digest = entry.partition(",")[0]
-    if not digest.startswith("sha256="):
-        return None
+    return _hex(digest[len("sha256=") :].encode("ascii")) if digest.startswith("sha256=") else None
+
+
+def _hex(digest: bytes) -> str | None:
     try:
-        return a2b_base64(digest[len("sha256=") :].encode("ascii").translate(_URLSAFE) + b"==").hex()
+        return a2b_base64(digest.translate(_URLSAFE) + b"==").hex()
     except (Error, ValueError):
         return None
 

@@ -52,16 +52,17 @@ class Notes:
     def kind(self, name: str) -> Tell:
         """A function that records events ``name``: ``tell(members)`` or ``tell(members, span)``.
 
-        ``members`` are JSON, each behind a comma. Nobody completes such an event on its way out of the ring.
+        ``members`` are JSON, each behind a comma.
         """
-        envelope, recorder = self._envelope, self._recorder
-        born, before, after, drain, last = 0, "", "", recorder.way_in(), (0, "")
+        envelope, recorder, completion = self._envelope, self._recorder, self._completion
+        born, begin, before, after, drain, last = 0, "", "", "", recorder.way_in(), (0, "")
 
         def tell(members: str, span: Span | None = None) -> None:
-            nonlocal born, before, after, drain, last
+            nonlocal born, begin, before, after, drain, last
             try:
                 if _word[0] != born or not born:  # the first time, and in a child, which has another identity
                     recorder.check_process()
+                    begin = completion.marked(name, b'{"ts":"').decode()
                     before, after = envelope.around(name)
                     drain = recorder.way_in()
                     born = _word[0]
@@ -72,7 +73,7 @@ class Notes:
                     last = second, text
                 us = str(1_000_000 + ns // 1000)[1:]
                 mcp = "" if span is None else f',"mcp":{_context(span)}'
-                line = f'{{"ts":"{text}.{us}Z{before}{envelope.next_id()}{after}{mcp}}}{members}}}}}'.encode()
+                line = f"{begin}{text}.{us}Z{before}{envelope.next_id()}{after}{mcp}}}{members}}}}}".encode()
                 if drain.put(line):
                     return
             except Exception as exc:

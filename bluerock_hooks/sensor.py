@@ -14,8 +14,8 @@ from .digests import Digests
 from .drain import Completion
 from .errors import BluerockError
 from .hooks._audit import Audit
+from .hooks._finder import Finder
 from .hooks._text import working_directory
-from .hooks._trigger import Trigger
 from .hooks.host import HostHooks
 from .hooks.imports import Imports, inventory, may_hold_secrets
 from .notes import Notes
@@ -51,10 +51,10 @@ class Sensor:
         self.envelope = Envelope()
         self.notice = Notice(settings.log)
         self.completion = Completion()
+        self._finder = Finder()
         self.hooks: McpHooks | None = None
         self.imports: Imports | None = None
         self._encoder: Encoder | None = None
-        self._trigger: Trigger | None = None
         self._redactor: Redactor | None = None
         self._started = _stdlib.monotonic_ns()
         self._forked = False
@@ -91,7 +91,7 @@ class Sensor:
         # First registered, last run: what others do at exit is recorded, and nothing of ours outlives the interpreter.
         atexit.register(self.close)
         self.audit = Audit(self.recorder.inside)
-        self.host = HostHooks(self, settings, self.audit)
+        self.host = HostHooks(self, settings, self.audit, self._finder)
         if settings.imports != "off" or settings.native != "off":
             self._watch_imports()
         if not self.recorder.open():
@@ -100,8 +100,7 @@ class Sensor:
         self.host.install(serves=self._serves)
         self._listen()
         if settings.mcp:
-            self._trigger = Trigger(_MCP, self._install_mcp)
-            self._trigger.install()
+            self._finder.before(_MCP, self._install_mcp)
         return True
 
     # -- what hooks see of us (hooks.Recording)
@@ -246,7 +245,7 @@ class Sensor:
         """At the first import of the SDK. What records messages is loaded when something of it is used: ``prepare``."""
         from .hooks.mcp import McpHooks
 
-        self.hooks = McpHooks(self, propagate=self.settings.propagate)
+        self.hooks = McpHooks(self, self._finder, propagate=self.settings.propagate)
         self.hooks.install()
 
     def prepare(self) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    Completer = Callable[[dict[str, Any]], dict[str, object]]
+    Completer = Callable[[dict[str, Any]], str | dict[str, object]]
 
 _MARK = INCOMPLETE[0]
 
@@ -39,7 +39,8 @@ class Completion:
         before: Callable[[], None] | None = None,
         settled: Callable[[], None] | None = None,
     ) -> None:
-        """``complete(event)`` gives more members for each event ``name``, or others in place of its own.
+        """``complete(event)`` gives more members for each event ``name``: JSON, each behind a comma, or a dict, which
+        may have others in place of its own.
 
         It runs where the ring is drained, most often in the drain thread: it must import nothing, hold no lock, and may
         read files. ``before()`` is called before each batch is taken, ``settled()`` when the events of one are
@@ -65,15 +66,16 @@ class Completion:
 
         Work is done once even where the spool refuses a batch for an hour.
         """
-        if not any(line[0] == _MARK for line in lines):
+        if not any([line[0] == _MARK for line in lines]):  # noqa: C419  a generator takes twice the steps
             return lines
         done = self._completed
         complete = []
         for line in lines:
             if line[0] == _MARK:
-                if line not in done:
-                    done[line] = self._complete(line.lstrip(INCOMPLETE))
-                complete.append(done[line])
+                whole = done.get(line)
+                if whole is None:
+                    whole = done[line] = self._complete(line.lstrip(INCOMPLETE))
+                complete.append(whole)
             else:
                 complete.append(line)
         for settled in self._settlers:
@@ -88,11 +90,10 @@ class Completion:
         try:
             data = _plain.loads(line.decode())
             event = data["event"]
-            members = self._completers[event["meta"]["name"]](event)
-            if members.keys().isdisjoint(event):  # the usual case: no need to write again what is written
-                more = _plain.members(members).encode()
-                return line[:-2] + b"," + more + b"}}" if more else line
-            event.update(members)
+            more = self._completers[event["meta"]["name"]](event)
+            if type(more) is str:  # the usual case: no need to write again what is written
+                return line[:-2] + more.encode() + b"}}"
+            event.update(more)
             return _plain.dumps(data).encode()
         except Exception as exc:
             _guard.swallow("drain.complete", exc)

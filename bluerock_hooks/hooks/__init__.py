@@ -19,12 +19,12 @@ if TYPE_CHECKING:
         def on(
             self,
             name: str,
-            complete: Callable[[dict[str, Any]], dict[str, object]],
+            complete: Callable[[dict[str, Any]], str | dict[str, object]],
             *,
             before: Callable[[], None] | None = None,
             settled: Callable[[], None] | None = None,
         ) -> None:
-            """``complete(event)`` gives the members to add to events of this name."""
+            """``complete(event)`` gives members to add to events of this name: JSON, each behind a comma, or a dict."""
 
     class Recording(Protocol):
         """What a hook needs of the sensor. No member ever raises an error of ours."""
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         def kind(self, name: str) -> Tell:
             """A function that records events ``name`` as ``note`` does, in few steps: ``tell(members, span)``.
 
-            ``members`` are JSON, each behind a comma. Nobody completes such an event on its way out.
+            ``members`` are JSON, each behind a comma.
             """
 
         def arguments(self, words: list[str]) -> list[str]:

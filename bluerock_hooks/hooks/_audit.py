@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     Handler = Callable[[str, tuple[Any, ...]], None]
+    Sieve = Callable[[tuple[Any, ...]], bool]
 
 _PROBE = "bluerock_hooks.probe"
 _HERE = _guard.HERE
@@ -32,21 +33,33 @@ class Audit:
     all see. ``inside``: idents of the threads that are in our code (``Recorder.inside``).
     """
 
-    __slots__ = ("_asked", "_handlers", "_heard", "_inside", "_installed")
+    __slots__ = ("_asked", "_handlers", "_heard", "_inside", "_installed", "_sieves")
 
     def __init__(self, inside: Container[int]) -> None:
         self._inside = inside
-        self._asked: dict[str, tuple[Handler, ...]] = {}
+        self._asked: dict[str, tuple[tuple[Handler, Sieve | None], ...]] = {}
         self._handlers: dict[str, Handler] = {}
+        self._sieves: dict[str, Sieve] = {}
         self._installed = False
         self._heard = False
 
-    def on(self, event: str, handler: Handler) -> None:
-        """Have ``handler`` called for ``event``, after those that asked before. Twice is once."""
+    def on(self, event: str, handler: Handler, *, unless: Sieve | None = None) -> None:
+        """Have ``handler`` called for ``event``, after those that asked before. Twice is once.
+
+        ``unless(args)``: of most events of that name there is nothing to say, and it tells which in a few steps. It is
+        asked before anything else, of our own doings too, and must neither change nor call anything of the host.
+        """
         asked = self._asked.get(event, ())
-        if handler not in asked:
-            asked = self._asked[event] = (*asked, handler)
-            self._handlers[event] = _each(asked) if len(asked) > 1 else handler
+        if (handler, unless) in asked:
+            return
+        asked = self._asked[event] = (*asked, (handler, unless))
+        if len(asked) == 1:
+            if unless is not None:
+                self._sieves[event] = unless
+            self._handlers[event] = handler
+        else:
+            self._sieves.pop(event, None)
+            self._handlers[event] = _each(asked)
 
     @property
     def wanted(self) -> bool:
@@ -58,7 +71,7 @@ class Audit:
         if not self._installed:
             self._installed = True
             self._handlers[_PROBE] = self._probed
-            sys.addaudithook(_hook(self._handlers, self._inside))
+            sys.addaudithook(_hook(self._handlers, self._sieves, self._inside))
             sys.audit(_PROBE, self)
             self._handlers.pop(_PROBE, None)
         return self._heard
@@ -71,25 +84,31 @@ class Audit:
         self._heard = args == (self,)
 
 
-def _hook(handlers: dict[str, Handler], inside: Container[int]) -> Callable[[str, tuple[Any, ...]], None]:
+def _hook(
+    handlers: dict[str, Handler], sieves: dict[str, Sieve], inside: Container[int]
+) -> Callable[[str, tuple[Any, ...]], None]:
     wanted, ident, busy = handlers.get, _stdlib.get_ident, set[int]()
 
     def bluerock_audit(event: str, args: tuple[Any, ...]) -> None:
         handler = wanted(event)
         if handler is None:
             return
-        me = ident()
-        nested = me in busy
         try:
-            if (nested or me in inside) and _is_ours(_getframe(1)):
+            if event in sieves and sieves[event](args):
                 return
-            busy.add(me)
-            handler(event, args)
+            me = ident()
+            if me not in busy:
+                if me in inside and _is_ours(_getframe(1)):
+                    return
+                try:
+                    busy.add(me)
+                    handler(event, args)
+                finally:
+                    busy.discard(me)
+            elif not _is_ours(_getframe(1)):
+                handler(event, args)
         except Exception as exc:
             _guard.swallow("audit", exc)
-        finally:
-            if not nested:
-                busy.discard(me)
 
     return bluerock_audit
 
@@ -105,9 +124,10 @@ def _is_ours(raiser: FrameType | None) -> bool:
     return called is None
 
 
-def _each(handlers: tuple[Handler, ...]) -> Handler:
+def _each(asked: tuple[tuple[Handler, Sieve | None], ...]) -> Handler:
     def each(event: str, args: tuple[Any, ...]) -> None:
-        for handler in handlers:
-            _guard.attempt("audit", handler, event, args)
+        for handler, unless in asked:
+            if unless is None or not unless(args):
+                _guard.attempt("audit", handler, event, args)
 
     return each

@@ -25,13 +25,15 @@ def module() -> str:
 
 
 def above() -> FrameType | None:
-    """In a handler of an audit event: the frame that raised it."""
-    frame: FrameType | None = _getframe(2)  # that of the handler is no hook
+    """In a handler of an audit event, or in its sieve: the frame that raised it."""
+    frame: FrameType | None = _getframe(2)
     # By their globals: to ask a frame for its code raises an audit event, which costs more than all the rest.
-    while frame is not None and frame.f_globals is not _HOOKS:
+    while frame is not None and frame.f_globals is not _HOOKS:  # called by what the handler has called
         frame = frame.f_back
-    while frame is not None and frame.f_globals is _HOOKS:
+    while frame is not None:
         frame = frame.f_back
+        if frame is None or frame.f_globals is not _HOOKS:
+            break
     return frame
 
 

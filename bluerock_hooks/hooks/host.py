@@ -5,7 +5,6 @@ They need no wrapt and no msgspec. What did not apply is recorded; that all appl
 
 from __future__ import annotations
 
-from . import _after_import
 from ._rows import Rows
 from .process import Processes
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from ..config import Settings
     from . import Recording
     from ._audit import Audit
+    from ._finder import Finder
     from ._rows import Outcome
     from .activity import Activity
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class HostHooks:
     """``install()`` when the sensor starts, ``close()`` when the interpreter ends, ``undo()`` to put all back."""
 
-    def __init__(self, recording: Recording, settings: Settings, audit: Audit) -> None:
+    def __init__(self, recording: Recording, settings: Settings, audit: Audit, finder: Finder) -> None:
         self._recording = recording
         self._audit = audit
         self._processes = Processes(recording) if settings.process else None
@@ -32,7 +32,7 @@ class HostHooks:
         self._activity: list[Activity] = []
         """The first is the one: two threads may have come at once."""
         self.patches = Rows(self._processes.rows() if self._processes is not None else (), self._report)
-        self._after = _after_import.AfterImport(self.patches.modules, self.patches.imported)
+        self._finder = finder
 
     def install(self, serves: Callable[[], bool]) -> None:
         """Patch what is loaded, wait for the rest, and listen.
@@ -42,7 +42,7 @@ class HostHooks:
         """
         if self._processes is not None:
             self._processes.listen(self._audit)
-            self._after.install()
+            self._finder.after(self.patches.modules, self.patches.imported)
         self._listen("all", everywhere=True)
         if "tool" in self._scopes and serves():
             self._listen("tool", everywhere=True)
@@ -60,7 +60,7 @@ class HostHooks:
 
     def undo(self) -> None:
         """Put back what was replaced."""
-        self._after.remove()
+        self._finder.forget(self.patches.imported)
         self.patches.undo()
 
     @property

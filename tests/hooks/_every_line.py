@@ -98,6 +98,10 @@ def header_of(statement: ast.stmt) -> ast.AST | None:
         return statement.items[0]
     if isinstance(statement, (ast.Try, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return None
+    if isinstance(statement, (ast.Pass, ast.Break, ast.Continue)) or (
+        isinstance(statement, ast.Return) and statement.value is None
+    ):
+        return None  # a jump, which the compiler may have put outside of the try
     return statement
 
 
@@ -175,7 +179,7 @@ class Faults:
 
     def hear_audit(self, audit: _audit.Audit) -> None:
         """Python traces no audit hook, unless it asks for that: have the handlers called by one that does."""
-        hook: Any = _audit._hook(dict(audit._handlers), bootstrap.sensor().recorder.inside)  # type: ignore[union-attr]
+        hook: Any = _audit._hook(dict(audit._handlers), dict(audit._sieves), bootstrap.sensor().recorder.inside)  # type: ignore[union-attr]
         hook.__cantrace__ = True
         audit.quiet()
         sys.addaudithook(hook)

@@ -130,3 +130,30 @@ open("/dev/null").close()
 print(len(seen))
 """)
     assert said == ("0\n" if "quiet" in when else "1\n")
+
+
+def test_a_sieve_keeps_its_handler_from_what_says_nothing_and_no_other() -> None:
+    said = run("""
+asked = []
+def devices(args):
+    asked.append(args[0])
+    return args[0].startswith("/dev/n")
+audit.on("open", lambda event, args: seen.append(("first", args[0])), unless=devices)
+audit.install()
+open("/dev/null").close(); open("/dev/zero").close()
+audit.on("open", lambda event, args: seen.append(("second", args[0])))
+audit.on("open", lambda event, args: seen.append(("third", args[0])), unless=devices)
+open("/dev/null").close(); open("/dev/zero").close()
+print([who for who, file in seen if file == "/dev/null"], [who for who, file in seen if file == "/dev/zero"])
+print(asked.count("/dev/null"), _guard.caught)
+""")
+    assert said == "['second'] ['first', 'first', 'second', 'third']\n3 0\n"
+
+
+def test_a_sieve_that_fails_is_counted_and_the_operation_goes_on() -> None:
+    said = run("""
+audit.on("open", lambda event, args: seen.append(args), unless=lambda args: 1 / 0)
+audit.install()
+print(open("/dev/null").read() == "", seen, _guard.caught)
+""")
+    assert said == "True [] 1\n"

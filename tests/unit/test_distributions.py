@@ -86,6 +86,25 @@ def test_namespace_packages_belong_to_many(site: Site) -> None:
     assert owner(site.path / "google/protobuf/__init__.py") == ("protobuf", "3", "match")
 
 
+def test_files_of_one_directory_are_told_apart_whoever_was_asked_for_first(site: Site) -> None:
+    """What is known of a directory from one file helps with the next, which may be somebody else's."""
+    site.install("one", "1", "ns/sub/z.py", "ns/sub/a.py", "ns/b.py")  # a RECORD in no order
+    site.install("two", "2", "ns/sub/m.py", "ns/sub/n,n.py")
+    (site.path / "ns/sub/nobody.py").touch()
+    distributions = Distributions()
+    for _ in range(2):
+        assert owner(site.path / "ns/sub/z.py", distributions) == ("one", "1", "match")
+        assert owner(site.path / "ns/sub/m.py", distributions) == ("two", "2", "match")
+        assert owner(site.path / "ns/sub/a.py", distributions) == ("one", "1", "match")
+        assert owner(site.path / "ns/sub/n,n.py", distributions) == ("two", "2", "match")
+        assert owner(site.path / "ns/sub/nobody.py", distributions) is None
+        assert owner(site.path / "ns/b.py", distributions) == ("one", "1", "match")
+        (site.path / "ns/sub/a.py").write_text("other")
+        assert owner(site.path / "ns/sub/a.py", distributions) == ("one", "1", "mismatch")
+        (site.path / "ns/sub/a.py").write_text("# ns/sub/a.py of one\n")
+        distributions.settle()
+
+
 def test_a_vendored_copy_belongs_to_who_brings_it(site: Site) -> None:
     site.install("requests", "2.0", "requests/__init__.py")
     site.install("pip", "24", "pip/__init__.py", "pip/_vendor/requests/__init__.py")

@@ -17,11 +17,22 @@ import sys
 from posixpath import normpath
 
 from ... import _stdlib
+from ..._plain import quote
 from .. import _attribution, _caller
 from .._text import working_directory
-from ._code import LONGEST_NAME, Origins, namespace_of, origin_of, spec_of, vars_of
+from ._code import (
+    LONGEST_NAME,
+    Origins,
+    is_no_extension,
+    is_no_module,
+    is_no_source,
+    namespace_of,
+    origin_of,
+    spec_of,
+    vars_of,
+)
 from ._complete import Completer
-from ._standard import HOMES, is_built_in, is_standard_file, is_standard_name
+from ._standard import HOMES, PLACES, is_built_in, is_standard_file, is_standard_name
 from ._startup import inventory, may_hold_secrets
 
 TYPE_CHECKING = False
@@ -38,7 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["Imports", "inventory", "may_hold_secrets"]
 
 _OURS = __name__.partition(".")[0]
-_EXTENSION = "ExtensionFileLoader"
+_SOURCE_LOADER = vars(sys.modules["_frozen_importlib_external"])["SourceFileLoader"]
+_SOURCE, _EXTENSION = ',"loader":"SourceFileLoader"', ',"loader":"ExtensionFileLoader"'
 _MANY = 64  # modules of the standard library that are told at once: so many are unknown of a process that was killed
 _LAZY = "_LazyModule"  # stands in sys.modules before its body has run, and wakes when it is looked at
 
@@ -48,6 +60,7 @@ class Imports:
 
     def __init__(self, recording: Recording, digests: Digests, *, everything: bool = False) -> None:
         self._recording = recording
+        self._tell = recording.kind("python_import")
         self._everything = everything
         self._origins = Origins()
         self._seen: dict[str, tuple[str | None, str | None]] = {}
@@ -60,11 +73,11 @@ class Imports:
 
     def install(self, audit: Audit, completion: Completion) -> None:
         """Listen, and record what was loaded before us."""
-        audit.on("marshal.loads", self._bytecode)
-        audit.on("marshal.load", self._unknown)
-        audit.on("compile", self._compiled)
-        audit.on("exec", self._executed)
-        audit.on("import", self._imported)
+        audit.on("marshal.loads", self._origins.bytecode)
+        audit.on("marshal.load", self._origins.unknown)
+        audit.on("compile", self._origins.source, unless=is_no_source)
+        audit.on("exec", self._executed, unless=is_no_module)
+        audit.on("import", self._imported, unless=is_no_extension)
         completion.on("python_import", self._completer.module, before=self.look)
         completion.on("sensor_startup", self._completer.startup)
         self.complete_libraries(completion)
@@ -76,20 +89,8 @@ class Imports:
 
     # -- what the interpreter says; in the importing thread, whose time it is
 
-    def _bytecode(self, _event: str, args: tuple[Any, ...]) -> None:
-        self._origins.bytecode(args[0], _caller.above())
-
-    def _unknown(self, _event: str, _args: tuple[Any, ...]) -> None:
-        self._origins.forget()
-
-    def _compiled(self, _event: str, args: tuple[Any, ...]) -> None:
-        self._origins.source(args[0], args[1])
-
     def _executed(self, _event: str, args: tuple[Any, ...]) -> None:
-        code = args[0]
-        if code.co_name != "<module>":
-            return
-        file: str = code.co_filename
+        file: str = args[0].co_filename
         namespace = namespace_of(_caller.above(), file)
         if namespace is None:
             return
@@ -101,15 +102,12 @@ class Imports:
             self._body(file, namespace, origin)
 
     def _imported(self, _event: str, args: tuple[Any, ...]) -> None:
-        file = args[1]
-        if type(file) is not str:
-            return  # an attempt: by name
-        name = args[0]
+        name, file = args[:2]
         if type(name) is not str or self._is_summarised(file):
             return
         if self._is_new(name, file, None):
             self._parents(name)
-            self._record(name, file, {"loader": _EXTENSION})
+            self._record(name, file, _EXTENSION)
 
     def _standard(self, name: object) -> None:
         if type(name) is str and name not in self._summarised:
@@ -127,23 +125,28 @@ class Imports:
         file = namespace.get("__file__")
         if type(file) is not str:
             file = origin_of(namespace) or code_file
-        if self._is_summarised(file) or self._is_ours(name):
+        if file.startswith(PLACES) and self._is_summarised(file):
             return
         digest = None if origin is None else origin.digest()
         if type(name) is str:
-            if not self._is_new(name, file, digest):
+            if (name.startswith(_OURS) and self._is_ours(name)) or not self._is_new(name, file, digest):
                 return
             self._parents(name)
         else:
             name = None
-        managed = name is not None and vars_of(sys.modules.get(name)) is namespace
-        fields: dict[str, object] = {
-            "loader": _loader(namespace),
-            "how": "main" if main else None if managed else "direct",
-        }
+        members = _loader(namespace)
+        if main:
+            members += ',"how":"main"'
+        elif name is None or vars_of(sys.modules.get(name)) is not namespace:
+            members += ',"how":"direct"'
         if origin is not None:
-            fields.update(executed=origin.kind, executed_sha256=digest, pyc_hash=origin.pyc_hash)
-        self._record(name, file, fields)
+            members += f',"executed":"{origin.kind}"'
+            if digest is not None:
+                members += f',"executed_sha256":"{digest}"'
+            pyc_hash = origin.pyc_hash()
+            if pyc_hash is not None:
+                members += f',"pyc_hash":"{pyc_hash}"'
+        self._record(name, file, members)
 
     def _parents(self, name: str) -> None:
         """A package whose body was not seen has none (a namespace package), or was loaded before us."""
@@ -197,16 +200,16 @@ class Imports:
             if name == "__main__" and file is None:
                 return  # -c, stdin: no module that could be told from another
         self._seen[name] = file, None
-        loader = None if namespace is None else _loader(namespace)
-        self._record(name, file, {"loader": loader, "how": "found"}, spec)
+        loader = "" if namespace is None else _loader(namespace)
+        self._record(name, file, f'{loader},"how":"found"', spec)
 
     # -- recording
 
     def _is_summarised(self, file: str) -> bool:
         return not self._everything and is_standard_file(file)
 
-    def _is_ours(self, name: object) -> bool:
-        return not self._everything and type(name) is str and name.partition(".")[0] == _OURS
+    def _is_ours(self, name: str) -> bool:
+        return not self._everything and name.partition(".")[0] == _OURS
 
     def _is_new(self, name: str, file: str, digest: str | None) -> bool:
         """Not recorded yet with these bytes."""
@@ -216,18 +219,18 @@ class Imports:
         self._seen[name] = now
         return True
 
-    def _record(
-        self, name: str | None, file: str | None, fields: dict[str, object], spec: ModuleSpec | None = None
-    ) -> None:
-        shadows = name is not None and is_standard_name(name) and not _is_standard(name, file, spec)
+    def _record(self, name: str | None, file: str | None, members: str, spec: ModuleSpec | None = None) -> None:
+        """``members``: what else there is to say, as JSON, each behind a comma."""
+        if name is not None and is_standard_name(name) and not _is_standard(name, file, spec):
+            members += ',"shadows_stdlib":true'
         if file is not None and not file.startswith("/"):
             directory = None if file[:1] == "<" else working_directory()  # <frozen x>, <in memory>: no file
             file = None if directory is None else normpath(f"{directory}/{file}")
         if name is None and file is None:
             return
-        event: dict[str, object] = {"fullname": _cut(name), "file": _cut(file), **fields}
-        event["shadows_stdlib"] = shadows or None
-        self._recording.note("python_import", event, _attribution.current())
+        said = "" if name is None else f',"fullname":{quote(_cut(name))}'
+        place = "" if file is None else f',"file":{quote(_cut(file))}'
+        self._tell(f"{said}{place}{members}", _attribution.current())
 
     def ending(self, size: int) -> None:
         """The interpreter waits for us from now on: read no more than ``size`` bytes of files."""
@@ -241,23 +244,26 @@ class Imports:
     def new_process(self) -> None:
         """In a forked child: what waits is the parent's to tell."""
         self._untold = []
-        self._origins = Origins()
+        self._origins.clear()
         self._completer.new_process()
 
 
-def _cut(text: str | None) -> str | None:
-    return text if text is None or len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}…[+{len(text) - LONGEST_NAME}]"
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}…[+{len(text) - LONGEST_NAME}]"
 
 
-def _loader(namespace: Namespace) -> str | None:
+def _loader(namespace: Namespace) -> str:
+    """Who loaded it, as a member; an empty string where nobody says."""
     loader = namespace.get("__loader__")
+    if type(loader) is _SOURCE_LOADER:
+        return _SOURCE  # nearly always
     if loader is None:
         spec = spec_of(namespace)
         loader = None if spec is None else spec.loader
     if loader is None:
-        return None
+        return ""
     name: str = _stdlib.type_name(loader if type(loader) is type else type(loader))
-    return name[:LONGEST_NAME]
+    return f',"loader":{quote(name[:LONGEST_NAME])}'
 
 
 def _is_standard(name: str, file: str | None, spec: ModuleSpec | None) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from ... import _digest, _stdlib
+from .. import _caller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _ident = _stdlib.get_ident
 _LOADERS = ("exec_module", "_call_with_frames_removed", "load_module")  # functions that run the body of a module
 _IMPORTLIB, _EXTERNAL = vars(sys.modules["_frozen_importlib"]), vars(sys.modules["_frozen_importlib_external"])
-_UNCHECKED = 1  # flags of a .pyc: made of source with that hash, and never compared with it
+_UNCHECKED = b"\1\0\0\0"  # flags of a .pyc: made of source with that hash, and never compared with it
 _MOST_THREADS = 64
 LONGEST_NAME = 4096  # characters of a name or path; a path on disk is no longer
 _LARGEST = 16 << 20  # bytes that are held on to until they run; no module is as large
@@ -32,18 +33,44 @@ if not TYPE_CHECKING:  # their home modules are not loaded at start-up
 _namespace_of = vars(ModuleType)["__dict__"].__get__
 
 
+def is_no_module(args: tuple[Any, ...]) -> bool:
+    """A sieve for ``exec`` events: functions, and code without a file (``dataclasses``, ``namedtuple``, templates).
+
+    That counts only where a loader runs it.
+    """
+    code = args[0]
+    if code.co_name != "<module>":
+        return True
+    if code.co_filename[:1] != "<":
+        return False
+    frame = _caller.above()
+    if frame is None:
+        return True
+    return frame.f_globals is not _IMPORTLIB and frame.f_code.co_name not in _LOADERS
+
+
+def is_no_source(args: tuple[Any, ...]) -> bool:
+    """A sieve for ``compile`` events: text without a file. What has no name at all is a tree, perhaps of a module."""
+    file = args[1]
+    return file is not None and (type(file) is not str or file[:1] == "<")
+
+
+def is_no_extension(args: tuple[Any, ...]) -> bool:
+    """A sieve for ``import`` events: an attempt, which has a name only."""
+    return type(args[1]) is not str
+
+
 class Origin:
     """What became code: ``kind`` is ``source``, ``pyc``, or ``transformed`` for a tree that somebody else made."""
 
-    __slots__ = ("_data", "file", "kind", "pyc_hash")
+    __slots__ = ("_data", "_view", "file", "kind")
 
-    def __init__(self, kind: str, data: bytes | str | None, file: str | None, pyc_hash: str | None = None) -> None:
+    def __init__(self, kind: str, data: bytes | str | None, file: str | None, view: object = None) -> None:
         self.kind = kind
         self._data = data if data is None or len(data) <= _LARGEST else None
         self.file = file
         """The source file's path, where the loader said so."""
-        self.pyc_hash = pyc_hash
-        """Hash of the source that an unchecked ``.pyc`` was made of."""
+        self._view = view  # of the bytecode in its file
 
     def digest(self) -> str | None:
         """SHA-256 of the bytes, where they are known."""
@@ -54,34 +81,47 @@ class Origin:
         _digest.prepare()
         return digest
 
+    def pyc_hash(self) -> str | None:
+        """Hash of the source that an unchecked ``.pyc`` was made of."""
+        whole = self._view.obj if type(self._view) is memoryview else None
+        if type(whole) is not bytes or whole[4:8] != _UNCHECKED or len(whole) < 16:
+            return None
+        return whole[8:16].hex()
+
 
 class Origins:
-    """Remembers, for each thread, what it last made code of; at most one at a time."""
+    """Remembers, for each thread, what it last made code of; at most one at a time.
+
+    Handlers of audit events, and ``take``, in the importing thread: whose time it is.
+    """
 
     __slots__ = ("_last",)
 
     def __init__(self) -> None:
         self._last: dict[int, Origin] = {}
 
-    def bytecode(self, data: bytes, frame: FrameType | None) -> None:
-        """``marshal.loads`` of ``data``, called by ``frame``."""
-        file = pyc_hash = None
-        if frame is not None and frame.f_globals is _EXTERNAL:  # importlib's _compile_bytecode
+    def bytecode(self, _event: str, args: tuple[Any, ...]) -> None:
+        """``marshal.loads``."""
+        frame = _caller.above()
+        if frame is None or frame.f_globals is not _EXTERNAL:
+            origin = Origin("pyc", args[0], None)
+        else:  # importlib's _compile_bytecode
             given = frame.f_locals
             file = given.get("source_path")
-            pyc_hash = _unchecked_hash(given.get("data"))
-        self._remember(Origin("pyc", data, file if type(file) is str else None, pyc_hash))
+            origin = Origin("pyc", args[0], file if type(file) is str else None, given.get("data"))
+        self._remember(origin)
 
-    def source(self, source: object, file: object) -> None:
-        """``compile`` of ``source``; of a tree without a file's name, most often what was just parsed."""
+    def source(self, _event: str, args: tuple[Any, ...]) -> None:
+        """``compile``, unless ``is_no_source``; of a tree without a file's name, most often what was just parsed."""
+        source, file = args
         if file is None:
             parsed = self._last.get(_ident())
             self._remember(Origin("transformed", None, None if parsed is None else parsed.file))
-        elif type(file) is str and file[:1] != "<" and (type(source) is bytes or type(source) is str):
+        elif type(source) is bytes or type(source) is str:
             self._remember(Origin("source", source, file))
 
-    def forget(self) -> None:
-        """Code was made of something that nobody showed us."""
+    def unknown(self, _event: str, _args: tuple[Any, ...]) -> None:
+        """``marshal.load``: code was made of something that nobody showed us."""
         self._last.pop(_ident(), None)
 
     def take(self, file: str) -> Origin | None:
@@ -91,23 +131,20 @@ class Origins:
             return None
         return origin
 
+    def clear(self) -> None:
+        """Forget what all threads were about to run."""
+        self._last.clear()
+
     def _remember(self, origin: Origin) -> None:
         if len(self._last) >= _MOST_THREADS:  # threads that ended between the two events
             self._last.clear()
         self._last[_ident()] = origin
 
 
-def _unchecked_hash(view: object) -> str | None:
-    whole = view.obj if type(view) is memoryview else None
-    if type(whole) is bytes and len(whole) >= 16 and whole[4] == _UNCHECKED and not any(whole[5:8]):
-        return whole[8:16].hex()
-    return None
-
-
 def namespace_of(frame: FrameType | None, file: str) -> Namespace | None:
     """Where the code of ``file`` that ``frame`` executes will run; None for code that is no module's body.
 
-    Code without a real file (``dataclasses``, templates) counts only where a loader runs it.
+    Code without a real file counts only where a loader runs it: ``is_no_module``.
     """
     if frame is None:
         return None if file[:1] == "<" else vars_of(sys.modules.get("__main__"))  # the interpreter runs its program
@@ -118,8 +155,6 @@ def namespace_of(frame: FrameType | None, file: str) -> Namespace | None:
         if type(words) is tuple and len(words) > 1 and type(words[1]) is dict:
             return words[1]  # _call_with_frames_removed(exec, code, it)
     by_loader = frame.f_code.co_name in _LOADERS
-    if file[:1] == "<" and not by_loader:
-        return None
     given = given or frame.f_locals
     known = [each for each in map(_as_namespace, given.values()) if each is not None]
     for each in known:

@@ -9,6 +9,7 @@ import sys
 from _imp import source_hash
 
 from ... import _digest, _proc
+from ..._plain import quote
 from ...distributions import Distributions
 from ._code import LONGEST_NAME, vars_of
 from ._startup import CUSTOMIZE
@@ -41,44 +42,56 @@ class Completer:
         self._distributions = Distributions()
         self._new = {}
 
-    def module(self, event: dict[str, Any]) -> dict[str, object]:
+    def module(self, event: dict[str, Any]) -> str:
         """The members to add."""
-        found: dict[str, object] = {}
         name, file = event.get("fullname"), event.get("file")
-        known = name is not None and len(name) <= LONGEST_NAME  # else it is not the whole name
-        if known and event.get("how") is None and name not in sys.modules:
-            found["kept"] = False
-        if file is None or not file.startswith("/"):
-            return found
-        self._about(file, found)
+        members = ""
+        # A name that is cut is not the whole name.
+        if "how" not in event and name is not None and name not in sys.modules and len(name) <= LONGEST_NAME:
+            members = ',"kept":false'
+        if file is None or file[:1] != "/":
+            return members
+        members += self._about(file)
         if "pyc_hash" in event and _is_stale(file, event["pyc_hash"]):
-            found["pyc"] = "stale"
-        return found
+            members += ',"pyc":"stale"'
+        return members
 
-    def library(self, event: dict[str, Any]) -> dict[str, object]:
+    def library(self, event: dict[str, Any]) -> str:
         """The members to add to a ``python_native_load``: of the file that the name led to, where it was loaded."""
         path = event["path"]
-        found: dict[str, object] = {}
         file = path if path.startswith("/") else _loaded(path)
-        if file is not None:
-            if file != path:
-                found["file"] = file
-            self._about(file, found)
-        return found
+        if file is None:
+            return ""
+        members = "" if file == path else f',"file":{quote(file)}'
+        return members + self._about(file)
 
-    def _about(self, file: str, found: dict[str, object]) -> None:
+    def _about(self, file: str) -> str:
         """Digest and distribution of a file, and whether its RECORD agrees."""
         unread = self._digests.unread
-        digest = self._file(file, found)
-        if self._digests.unread != unread:
-            found["unread"] = True
+        digest = self._digests.of(file)
+        members = self._without_digest(file, unread) if digest is None else f',"sha256":"{digest}"'
         distribution, recorded = self._distributions.owner(file)
-        if distribution is not None:
-            found["pkg"], found["version"] = distribution.name, distribution.version
-            if recorded is None or digest is not None or "unread" not in found:
-                known = recorded is not None and digest is not None
-                found["record"] = "absent" if not known else "match" if recorded == digest else "mismatch"
-            self._use(distribution, mismatch=found.get("record") == "mismatch")
+        if distribution is None:
+            return members
+        verdict = "absent"
+        if recorded is not None:
+            if digest is not None:
+                verdict = "match" if recorded == digest else "mismatch"
+            elif self._digests.unread != unread:
+                verdict = ""  # nobody knows
+        self._use(distribution, mismatch=verdict == "mismatch")
+        members += distribution.members
+        return f'{members},"record":"{verdict}"' if verdict else members
+
+    def _without_digest(self, file: str, unread: int) -> str:
+        """That a file was not read (as ``Digests.unread`` was ``unread`` before), or the archive that it lies in, as in
+        ``/a/b.zip/c/d.py``."""
+        archive = file
+        while self._digests.unread == unread and (archive := archive.rpartition("/")[0]):
+            digest = self._digests.of(archive)
+            if digest is not None:
+                return f',"archive":{quote(archive)},"sha256":"{digest}"'
+        return ',"unread":true' if self._digests.unread != unread else ""
 
     def startup(self, event: dict[str, Any]) -> dict[str, object]:
         """Whose the files are that ran before the program; with the customisation modules, if they did."""
@@ -93,22 +106,6 @@ class Completer:
             if type(path) is str and (digest := self._digests.of(path)) is not None:
                 files.append({"file": path, "sha256": digest})
         return {"startup": files} if files else {}
-
-    def _file(self, file: str, found: dict[str, object]) -> str | None:
-        """Digest of a file, None where it lies in an archive: ``/a/b.zip/c/d.py``. Then that of the archive is told."""
-        unread = self._digests.unread
-        digest = self._digests.of(file)
-        if digest is not None:
-            found["sha256"] = digest
-        if digest is not None or self._digests.unread != unread:
-            return digest
-        archive = file
-        while archive := archive.rpartition("/")[0]:
-            digest = self._digests.of(archive)
-            if digest is not None:
-                found["archive"], found["sha256"] = archive, digest
-                break
-        return None
 
     def _use(self, distribution: Distribution, *, mismatch: bool) -> None:
         if distribution.path not in self._used:

@@ -13,6 +13,8 @@ _FROZEN = "<frozen "
 _HOME = (getattr(sys, "_stdlib_dir", None) or os.path.dirname(os.__file__)) + "/"
 _ZIP = f"{sys.base_prefix}/{sys.platlibdir}/python{sys.version_info[0]}{sys.version_info[1]}.zip/"
 HOMES = (_HOME, _ZIP)
+PLACES = (*HOMES, _FROZEN)
+"""What the file of a standard module begins with."""
 _NOT_HOME = (_HOME + "site-packages/", _HOME + "dist-packages/")
 _BINARIES = "lib-dynload/"
 
@@ -24,7 +26,7 @@ def is_standard_file(file: str) -> bool:
             return False
         home = _HOME if file.startswith(_HOME) else _ZIP
         inside = file[len(home) :].removeprefix(_BINARIES)
-        return is_standard_name(inside.partition("/")[0].partition(".")[0])
+        return is_standard_name(inside.partition("/")[0])
     return file.startswith(_FROZEN) and is_standard_name(file[len(_FROZEN) : -1])
 
 

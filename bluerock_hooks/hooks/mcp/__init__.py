@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 
 from ... import _guard, _stdlib, config
-from .._after_import import AfterImport
 from .._rows import Rows
 from ._table import rows
 from ._versions import generation, missing, unreached
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .. import Recording
+    from .._finder import Finder
     from .._rows import Outcome, Wrap
     from ._wrappers import Wrappers
 
@@ -33,7 +33,7 @@ __all__ = ["McpHooks"]
 class McpHooks:
     """The MCP family of hooks in this process: ``install()`` and ``undo()``."""
 
-    def __init__(self, recording: Recording, *, propagate: bool = False) -> None:
+    def __init__(self, recording: Recording, finder: Finder, *, propagate: bool = False) -> None:
         self._recording = recording
         self._propagate = propagate
         self._examined = False
@@ -41,11 +41,11 @@ class McpHooks:
         """The first is the one: two threads may have come at once."""
         self._loading: set[int] = set()
         self.patches = Rows(rows(self._later), self._report)
-        self._after = AfterImport(self.patches.modules, self.patches.imported)
+        self._finder = finder
 
     def install(self) -> None:
         """Patch what is imported already, and wait for the rest."""
-        self._after.install()
+        self._finder.after(self.patches.modules, self.patches.imported)
         try:
             self.patches.rebind()
         except Exception as exc:
@@ -53,7 +53,7 @@ class McpHooks:
 
     def undo(self) -> None:
         """Put the SDK back as it was."""
-        self._after.remove()
+        self._finder.forget(self.patches.imported)
         self.patches.undo()
 
     # -- at the first call

@@ -17,10 +17,10 @@ FROZEN = ("os",) if sys.version_info >= (3, 11) else ()
 BEGIN = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from bluerock_hooks.hooks._after_import import AfterImport
+from bluerock_hooks.hooks._finder import Finder
 seen = []
-waiting = AfterImport(["colorsys", "email.charset", "_bisect", "sys", "os"], lambda module: seen.append(module))
-waiting.install()
+waiting, act = Finder(), lambda module: seen.append(module)
+waiting.after(["colorsys", "email.charset", "_bisect", "sys", "os"], act)
 """
 
 
@@ -70,7 +70,9 @@ except ImportError as exc: print(type(exc).__name__, exc)
 
 
 def test_it_can_be_told_to_stop() -> None:
-    assert run("waiting.remove(); waiting.remove(); import colorsys; print(waiting in sys.meta_path)") == "False\n"
+    assert (
+        run("waiting.forget(act); waiting.forget(act); import colorsys; print(waiting in sys.meta_path)") == "False\n"
+    )
 
 
 def test_the_loader_of_an_archive_that_serves_many_modules_is_watched_for_each(tmp_path: Path) -> None:
@@ -80,8 +82,8 @@ def test_the_loader_of_an_archive_that_serves_many_modules_is_watched_for_each(t
     said = run(f"""
 import importlib.util
 sys.path.insert(0, {str(tmp_path / "archive.zip")!r})
-waiting = AfterImport(["one", "two", "three"], lambda module: seen.append(module.__name__))
-waiting.install()
+waiting.forget(act)
+waiting.after(["one", "two", "three"], lambda module: seen.append(module.__name__))
 del seen[:]
 one, two = importlib.util.find_spec("one"), importlib.util.find_spec("two")
 three = importlib.util.find_spec("three")
@@ -98,9 +100,42 @@ print(seen, "exec_module" in vars(one.loader), waiting in sys.meta_path)
 
 def test_two_that_wait_for_the_same_module_are_both_told() -> None:
     said = run("""
-second = AfterImport(["colorsys"], lambda module: seen.append("second"))
-second.install()
+waiting.after(["colorsys"], lambda module: seen.append("same finder"))
+second = Finder()
+second.after(["colorsys"], lambda module: seen.append("second"))
 import colorsys
-print("second" in seen, colorsys in seen)
+print("same finder" in seen, "second" in seen, colorsys in seen)
 """)
-    assert said == "True True\n"
+    assert said == "True True True\n"
+
+
+def test_the_first_look_for_one_of_several_is_told_once_before_it_is_found() -> None:
+    said = run("""
+def first():
+    seen.append("looked for")
+    waiting.after(["wave"], lambda module: seen.append(module.__name__))
+del seen[:]
+waiting.before(("wave", "chunk"), first)
+import tabnanny; print(seen)
+import wave; print(seen)
+waiting.before(["wave"], lambda: print("at once"))
+""")
+    assert said == "[]\n['looked for', 'wave']\nat once\n"
+
+
+def test_the_next_finder_is_asked_when_the_last_one_stops_waiting() -> None:
+    """Who leaves ``sys.meta_path`` while the import system walks over it has another one skipped."""
+    said = run("""
+import importlib.machinery
+waiting.forget(act)
+class Next:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "made_up": return importlib.machinery.ModuleSpec(name, None, is_package=True)
+sys.meta_path.insert(0, Next)
+waiting.before(["made_up"], lambda: None)
+assert sys.meta_path[:2] == [waiting, Next]
+import made_up
+print(made_up.__spec__.name)
+""")
+    assert said == "made_up\n"
