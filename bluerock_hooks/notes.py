@@ -66,14 +66,14 @@ class Notes:
                     before, after = envelope.around(name)
                     drain = recorder.way_in()
                     born = _word[0]
-                second, ns = divmod(_time_ns(), _SECOND)
+                us = _time_ns() // 1000
+                second = us // 1_000_000
                 known, text = last
                 if known != second:
                     text = _clock.utc_text(second * _SECOND)[:-8]
                     last = second, text
-                us = str(1_000_000 + ns // 1000)[1:]
                 mcp = "" if span is None else f',"mcp":{_context(span)}'
-                line = f"{begin}{text}.{us}Z{before}{envelope.next_id()}{after}{mcp}}}{members}}}}}".encode()
+                line = f"{begin}{text}.{str(us)[-6:]}Z{before}{envelope.next_id()}{after}{mcp}}}{members}}}}}".encode()
                 if drain.put(line):
                     return
             except Exception as exc:
