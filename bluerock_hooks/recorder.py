@@ -15,11 +15,11 @@ from _collections import deque  # type: ignore[import-not-found]
 from . import _guard, _stdlib
 from .drain import TICK, Completion, Counts, Drain, Draining, Outside, holds
 from .errors import BluerockError
-from .ring import _forkpage, _layout, any_serving
+from .ring import _forkpage, _layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import TypeVar
 
     from .ring import Ring
@@ -278,15 +278,6 @@ class Recorder:
             self._enter(self._drain.serving)
         except (OSError, BluerockError) as exc:
             _guard.give_back(exc)  # the ring cannot be written: neither can what the child would add to
-
-    def descends_from_serving(self, ancestors: Mapping[int, int]) -> bool:
-        """Was this process, or one that it descends from, started on behalf of a request? Ticks by pid."""
-        try:
-            with self.spool.rings_directory() as directory:
-                return any_serving(directory, ancestors)
-        except (OSError, BluerockError) as exc:
-            _guard.give_back(exc)
-            return False
 
     def drain(self) -> int:
         """Write what is in the ring to the spool now. How many events; 0 also where the disk refuses."""

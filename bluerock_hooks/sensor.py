@@ -211,7 +211,8 @@ class Sensor:
             self.recorder.emit(self.envelope.line("sensor_shutdown", "sensor_lifecycle", fields))
 
     def _serves(self) -> bool:
-        return self.recorder.descends_from_serving({pid: tick for pid, tick, _ in _clock.ancestors(self.envelope.pid)})
+        ticks = {pid: tick for pid, tick, _ in _clock.ancestors(self.envelope.pid)}
+        return self.recorder.spool.descends_from_serving(ticks)
 
     # -- the audit hook
 

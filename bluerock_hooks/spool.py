@@ -6,18 +6,19 @@ oldest segments. Nothing is kept open between two calls: a host may close every 
 
 from __future__ import annotations
 
-import errno
 import os
 
 from . import _guard, _stdlib
-from .errors import BluerockError, SpoolError
-from .ring import RingContents, UnfinishedError, _forkpage, owner_state, read_ring
-from .ring._directory import SAFELY, Directory, make, write_all
+from .errors import BluerockError, SpoolError, explain, reason_of
+from .ring import RingContents, UnfinishedError, _forkpage, any_serving, owner_state, read_ring
+from .ring._directory import SAFELY, Directory, make, random_bytes, write_all
 from .ring._names import RING, pid_of, segment_name, segment_parts
 from .ring._recovery import CORRUPT, HALF_MADE_NS, PART, Recovered, recover_rings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .ring._recovery import Notices
 
 __all__ = ["Recovered", "SegmentInfo", "Spool", "Swept", "owner_state", "stem_of"]
@@ -212,6 +213,15 @@ class Spool:
             pass
         return found
 
+    def descends_from_serving(self, ancestors: Mapping[int, int]) -> bool:
+        """Was a process with these ancestors, or one of them, started on behalf of a request? Ticks by pid."""
+        try:
+            with self.rings_directory() as directory:
+                return any_serving(directory, ancestors)
+        except (OSError, BluerockError) as exc:
+            _guard.give_back(exc)
+            return False
+
     def recover(self, limit: int | None = None, notices: Notices | None = None) -> Recovered:
         """Write what killed processes left in their rings into segments, each event once: see ``ring._recovery``.
 
@@ -299,32 +309,11 @@ class Spool:
         if not self._key:
             try:
                 with Directory(self.path) as directory:
-                    self._key = _stored_key(directory)
+                    self._key = random_bytes(directory, _KEY, _KEY_BYTES)
             except (OSError, BluerockError) as exc:
                 _guard.give_back(exc)
                 self._key = _stdlib.urandom(_KEY_BYTES)
         return self._key
-
-
-def reason_of(exc: OSError | BluerockError) -> str:
-    """A few words on what is wrong."""
-    return exc.message if isinstance(exc, BluerockError) else exc.strerror or str(exc)
-
-
-def explain(path: str, exc: Exception) -> BluerockError:
-    """What is wrong with the spool, and what to do about it."""
-    if isinstance(exc, BluerockError):
-        return exc
-    if not isinstance(exc, OSError):
-        return SpoolError(f"events cannot be stored in {path}: {type(exc).__name__}")
-    hint = "set BLUEROCK_SPOOL_DIR to a directory this user can write to"
-    if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        hint = "free some space, or set BLUEROCK_SPOOL_DIR to a directory that has some"
-    elif exc.errno in (errno.ELOOP, errno.ENOTDIR):
-        return SpoolError(f"{path} is a symbolic link or no directory", hint)
-    elif exc.errno in (errno.EMFILE, errno.ENFILE):
-        hint = "raise the limit of open files (ulimit -n)"
-    return SpoolError(f"events cannot be stored in {path}: {exc.strerror or exc}", hint)
 
 
 def _root() -> tuple[int, int]:
@@ -355,32 +344,3 @@ def _count_lines(directory: Directory, name: str) -> int:
     finally:
         _stdlib.close_fd(fd)
     return count
-
-
-def _stored_key(directory: Directory) -> bytes:
-    """The key in the file, which is made under another name so that nobody ever reads half a key."""
-    for _ in range(2):
-        try:
-            fd = directory.open(_KEY, os.O_RDONLY, links=2)  # while it is offered it has two names
-        except FileNotFoundError:
-            _offer_key(directory)
-            continue
-        try:
-            key = _stdlib.read_fd(fd, _KEY_BYTES)
-        finally:
-            _stdlib.close_fd(fd)
-        if len(key) == _KEY_BYTES:
-            return key
-        break
-    raise SpoolError(f"{directory.path}/{_KEY} is damaged", "remove it")
-
-
-def _offer_key(directory: Directory) -> None:
-    name = f".{_KEY}.{_stdlib.urandom(4).hex()}"
-    fd = directory.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        write_all(fd, _stdlib.urandom(_KEY_BYTES), 0)
-        directory.link(name, _KEY)
-    finally:
-        _stdlib.close_fd(fd)
-        directory.unlink(name)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import sys
 
 from .. import _guard, _stdlib
-from ..errors import BluerockError
+from ..errors import BluerockError, explain
 from ..ring import Ring, _layout
-from ..spool import Spool, explain
 from ._accounts import Counts, Losses
 from ._batch import Batch, holds, write
 from ._completion import Completion
@@ -23,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..spool import Spool
     from ._outside import Told
 
 __all__ = ["TICK", "Batch", "Completion", "Counts", "Drain", "Draining", "Outside", "holds"]

@@ -133,6 +133,38 @@ def write_all(fd: int, blob: bytes, offset: int) -> None:
         done += _stdlib.pwrite_fd(fd, blob[done:], offset + done)
 
 
+def random_bytes(directory: Directory, name: str, size: int) -> bytes:
+    """What the file holds, the same for everybody. OSError, SpoolError.
+
+    It is made under another name, so that nobody ever reads half of it.
+    """
+    for _ in range(2):
+        try:
+            fd = directory.open(name, os.O_RDONLY, links=2)  # while it is offered it has two names
+        except FileNotFoundError:
+            _offer(directory, name, size)
+            continue
+        try:
+            found = _stdlib.read_fd(fd, size)
+        finally:
+            _stdlib.close_fd(fd)
+        if len(found) == size:
+            return found
+        break
+    raise SpoolError(f"{directory.path}/{name} is damaged", "remove it")
+
+
+def _offer(directory: Directory, name: str, size: int) -> None:
+    part = f".{name}.{_stdlib.urandom(4).hex()}"
+    fd = directory.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        write_all(fd, _stdlib.urandom(size), 0)
+        directory.link(part, name)
+    finally:
+        _stdlib.close_fd(fd)
+        directory.unlink(part)
+
+
 def _above_standard_streams(fd: int) -> int:
     above = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
     _stdlib.close_fd(fd)
