@@ -4,8 +4,9 @@
 letting go of the GIL. All else happens in ``_slow``, in the drain thread, or at exit.
 
 A thread that is in our code is in ``inside``, from before it takes a lock until after it has given it back: what it
-emits then (a signal handler, a finaliser, an audit hook) goes to the nested region and waits for nobody. Locks are
-plain ones of ``_thread``: eventlet finds RLocks through gc and swaps them for its own.
+emits then (a signal handler, a finaliser, an audit hook) goes to the nested region and waits for nobody; where that has
+no room it is parked, in memory, until there is some. Locks are plain ones of ``_thread``: eventlet finds RLocks through
+gc and swaps them for its own.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Counts", "Recorder"]
 
-_PARKED = 1024  # lines of nested calls that wait for the call they interrupted
+_PARKED = 1024  # lines of nested calls that wait for room at most
 _CROWDED = 32  # ring files that make a starting process recover some
 _FEW = 4
 
@@ -299,6 +300,7 @@ class Recorder:
             joined = self._draining.close()
             if joined:
                 self._enter(self._drain.flush)
+            self._catch_up()
             self._enter(self._write_off)
             if farewell is not None:
                 farewell()
@@ -309,10 +311,12 @@ class Recorder:
             _guard.swallow("recorder.close", exc)
 
     def _write_off(self) -> None:
-        """What is parked finds no room any more."""
-        while self._parked:
-            line = self._parked.popleft()
-            self._drop(self._drain.reason(line), line)
+        """What is still parked finds no room any more."""
+        drain = self._drain
+        with drain.lock:
+            while self._parked:
+                line = self._parked.popleft()
+                drain.drop(drain.reason(line), len(line))
 
     def counts(self) -> Counts:
         """What happened so far, in this process."""
