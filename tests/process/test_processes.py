@@ -286,3 +286,18 @@ time.sleep(0.2)
     assert [event["api"] for event in named(events, "python_process_spawn")] == ["subprocess.Popen", "os.fork"]
     assert [event.get("error") for event in named(events, "python_process_spawn")] == [None, None]
     assert named(events, "python_process_exit") == []
+
+
+def test_starts_are_told_where_bytes_and_text_may_not_be_compared(
+    peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    """``python -bb`` makes an error of that, and ``subprocess`` has the program as bytes beside its arguments."""
+    code = """
+import os, subprocess
+subprocess.run(["/bin/true", "text"])
+subprocess.run([b"/bin/true", b"text"])
+os.waitpid(os.posix_spawn("/bin/true", ["/bin/true", "text"], os.environ), 0)
+"""
+    peer_venv().run("python", "-bb", "-c", code, env=sensor_env)
+    spawns = named(read_spool(spool), "python_process_spawn")
+    assert [(event["executable"], event["argv"]) for event in spawns] == [("/bin/true", ["/bin/true", "text"])] * 3
