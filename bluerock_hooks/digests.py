@@ -29,6 +29,8 @@ class Digests:
         self._path = spool.path
         self._known: dict[bytes, bytes] | None = None
         self._used: dict[bytes, bytes] = {}
+        self._new: dict[bytes, bytes] = {}
+        """Of them, what was hashed since the list was written."""
         self._hashed = 0
         self._left: int | None = None
         self.unread = 0
@@ -59,6 +61,7 @@ class Digests:
             self._hashed += state.st_size
             if _stdlib.time_ns() - state.st_ctime_ns < _RACY_NS:
                 return digest.decode("ascii")
+            self._new[key] = digest
         self._used[key] = digest
         return digest.decode("ascii")
 
@@ -72,12 +75,13 @@ class Digests:
         return True
 
     def remember(self) -> None:
-        """A burst is over: write the list where much of it is new, and keep nothing in memory."""
-        used, known, hashed = self._used, self._known or {}, self._hashed
-        self._used, self._known = {}, None
-        if hashed < _WORTH:
+        """A burst is over: write the list where much of it is new, and keep nothing else in memory."""
+        used, known = self._used, self._known or {}
+        self._known = None
+        if self._hashed < _WORTH and len(self._new) < _MOST:
+            self._used = dict(self._new)
             return
-        self._hashed = 0
+        self._used, self._new, self._hashed = {}, {}, 0
         others = ((key, digest) for key, digest in known.items() if key not in used and len(digest) == 64)
         kept = [*used.items(), *others][:_MOST]
         try:

@@ -19,12 +19,22 @@ if TYPE_CHECKING:
         def on(
             self,
             name: str,
-            complete: Callable[[dict[str, Any]], str | dict[str, object]],
+            complete: Callable[[dict[str, Any]], dict[str, object]],
             *,
             before: Callable[[], None] | None = None,
             settled: Callable[[], None] | None = None,
         ) -> None:
-            """``complete(event)`` gives members to add to events of this name: JSON, each behind a comma, or a dict."""
+            """``complete(event)`` gives the members to add to events of this name."""
+
+        def adds(
+            self,
+            name: str,
+            add: Callable[[bytes], str],
+            *,
+            before: Callable[[], None] | None = None,
+            settled: Callable[[], None] | None = None,
+        ) -> None:
+            """``add(line)`` gives the members to add to events of this name: JSON, each behind a comma."""
 
     class Recording(Protocol):
         """What a hook needs of the sensor. No member ever raises an error of ours."""

@@ -100,6 +100,23 @@ def test_one_that_has_nothing_to_add_leaves_the_line_as_it_is(spool: Spool) -> N
     assert lines_of(spool) == [line.lstrip()]
 
 
+def test_one_that_adds_sees_the_line_and_gives_members(spool: Spool) -> None:
+    completion, settled = Completion(), []
+    completion.adds(NAME, lambda line: f',"seen":{len(line)}', settled=lambda: settled.append(1))
+    completion.adds("python_none", lambda _line: "")
+    recorder = Recorder(spool, thread=False, completion=completion)
+    one, other = marked(completion, 1), marked(completion, 2, "python_none")
+    assert one[:1] == other[:1] == b" "
+    recorder.emit(one)
+    recorder.emit(other)
+    recorder.close()
+    first, second = events(spool)
+    assert (first["number"], first["seen"]) == (1, len(one) - 1)
+    assert lines_of(spool)[1] == other.lstrip()
+    assert second["path"] == "/lib/\u00e4\udcff.so"
+    assert settled
+
+
 @pytest.mark.swallows
 def test_one_that_fails_costs_what_it_would_have_added(spool: Spool, refuse_to_fail_open: list[Any]) -> None:
     completion = Completion()

@@ -104,6 +104,22 @@ def test_little_work_is_not_worth_a_write(spool: Spool, tmp_path: Path) -> None:
     assert not os.path.exists(f"{spool.path}/files.sha256")
 
 
+def test_what_little_work_gave_is_written_with_what_comes_later(
+    spool: Spool, tmp_path: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "_WORTH", 15)
+    paths = [tmp_path / name for name in "ab"]
+    known = Digests(spool)
+    for path in paths:
+        path.write_bytes(b"ten bytes!")
+        known.of(str(path))
+        known.remember()
+    hashed.clear()
+    known = Digests(spool)
+    assert [known.of(str(path)) for path in paths] == [sha256(path) for path in paths]
+    assert hashed == []
+
+
 def test_the_list_is_bounded_and_keeps_what_was_used(
     spool: Spool, tmp_path: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

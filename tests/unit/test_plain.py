@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bluerock_hooks import _plain
@@ -58,3 +58,15 @@ def test_of_anything_else_only_the_type_is_said() -> None:
 
 def test_compact_and_in_order() -> None:
     assert _plain.dumps({"b": 1, "a": (True, False, None), "c": 1.5}) == '{"b":1,"a":[true,false,null],"c":1.5}'
+
+
+TEXT = st.text() | st.text('",:\\\\file') | st.from_regex(r'",?"file":"?.*"', fullmatch=True)
+
+
+@given(TEXT, TEXT, st.none() | TEXT)
+@example('","file":"x', '\\\\","file":"', "\\\\")
+def test_a_member_of_a_line_is_what_the_line_says(before: str, other: str, value: str | None) -> None:
+    line = _plain.dumps({"first": 1, "before": before, "files": other, "file": value, "last": other}).encode()
+    assert _plain.member(line, b"file") == value
+    assert _plain.member(line, b"before") == before
+    assert _plain.member(line, b"fil") is None

@@ -9,7 +9,7 @@ import sys
 from _imp import source_hash
 
 from ... import _digest, _proc
-from ..._plain import quote
+from ..._plain import member, quote
 from ...distributions import Distributions
 from ._code import LONGEST_NAME, vars_of
 from ._startup import CUSTOMIZE
@@ -42,23 +42,24 @@ class Completer:
         self._distributions = Distributions()
         self._new = {}
 
-    def module(self, event: dict[str, Any]) -> str:
-        """The members to add."""
-        name, file = event.get("fullname"), event.get("file")
+    def module(self, line: bytes) -> str:
+        """The members to add to a ``python_import``."""
+        name, file = member(line, b"fullname"), member(line, b"file")
         members = ""
         # A name that is cut is not the whole name.
-        if "how" not in event and name is not None and name not in sys.modules and len(name) <= LONGEST_NAME:
+        if name is not None and name not in sys.modules and b',"how":' not in line and len(name) <= LONGEST_NAME:
             members = ',"kept":false'
         if file is None or file[:1] != "/":
             return members
         members += self._about(file)
-        if "pyc_hash" in event and _is_stale(file, event["pyc_hash"]):
+        pyc_hash = member(line, b"pyc_hash")
+        if pyc_hash is not None and _is_stale(file, pyc_hash):
             members += ',"pyc":"stale"'
         return members
 
-    def library(self, event: dict[str, Any]) -> str:
+    def library(self, line: bytes) -> str:
         """The members to add to a ``python_native_load``: of the file that the name led to, where it was loaded."""
-        path = event["path"]
+        path = member(line, b"path") or ""
         file = path if path.startswith("/") else _loaded(path)
         if file is None:
             return ""
