@@ -16,17 +16,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .spool import Spool
 
-_NAME = "files.sha256"
+_HEADER = 16  # bytes of a .pyc before its code
 _MOST = 4096  # files that are remembered: 400 KiB
 _WORTH = 1 << 20  # bytes that were hashed in vain before it is worth writing the list again
 _RACY_NS = 2_000_000_000  # a change within the same tick of the kernel's clock would go unnoticed
 
 
 class Digests:
-    """``of(path)`` is the SHA-256 of a file; ``remember()`` shares what was learned with other processes."""
+    """``of(path)`` is the SHA-256 of a file; ``remember()`` shares what was learned with other processes.
 
-    def __init__(self, spool: Spool) -> None:
+    ``name`` is the list's, in the spool.
+    """
+
+    def __init__(self, spool: Spool, name: str = "files.sha256") -> None:
         self._path = spool.path
+        self._name = name
         self._known: dict[bytes, bytes] | None = None
         self._used: dict[bytes, bytes] = {}
         self._new: dict[bytes, bytes] = {}
@@ -47,23 +51,43 @@ class Digests:
         except (OSError, ValueError) as exc:
             _guard.give_back(exc)
             return None
-        if self._known is None:
-            self._known = self._read()
+        key, digest = self._look_up(state)
+        if digest is not None:
+            return digest
+        if not self._may_read(state):
+            return None
+        found = _digest.file_digest(path)
+        return None if found is None else self._learn(key, state, found[0].hexdigest())
+
+    def of_code(self, path: str, code: bytes) -> str:
+        """The SHA-256 of ``code``, which was read from the ``.pyc`` at ``path``."""
+        try:
+            state = _stdlib.stat(path)
+        except (OSError, ValueError) as exc:
+            _guard.give_back(exc)
+            return _digest.sha256(code).hexdigest()
+        key, digest = self._look_up(state)
+        if state.st_size != len(code) + _HEADER:  # another file by now
+            return _digest.sha256(code).hexdigest()
+        return digest or self._learn(key, state, _digest.sha256(code).hexdigest())
+
+    def _look_up(self, state: os.stat_result) -> tuple[bytes, str | None]:
+        """What a file is known by, and its digest where it is known."""
+        known = self._known
+        if known is None:
+            known = self._known = self._read()
         key = b"%d:%d:%d:%d:%d" % (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-        digest = self._used.get(key) or self._known.get(key)
+        digest = self._used.get(key) or known.get(key)
         if digest is None or len(digest) != 64:
-            if not self._may_read(state):
-                return None
-            found = _digest.file_digest(path)
-            if found is None:
-                return None
-            digest = found[0].hexdigest().encode("ascii")
-            self._hashed += state.st_size
-            if _stdlib.time_ns() - state.st_ctime_ns < _RACY_NS:
-                return digest.decode("ascii")
-            self._new[key] = digest
+            return key, None
         self._used[key] = digest
-        return digest.decode("ascii")
+        return key, digest.decode("ascii")
+
+    def _learn(self, key: bytes, state: os.stat_result, digest: str) -> str:
+        self._hashed += state.st_size
+        if _stdlib.time_ns() - state.st_ctime_ns >= _RACY_NS:
+            self._used[key] = self._new[key] = digest.encode("ascii")
+        return digest
 
     def _may_read(self, state: os.stat_result) -> bool:
         if self._left is None or state.st_mode & 0o170000 != 0o100000:
@@ -92,7 +116,7 @@ class Digests:
     def _read(self) -> dict[bytes, bytes]:
         try:
             with Directory(self._path) as directory:
-                fd = directory.open(_NAME, os.O_RDONLY)
+                fd = directory.open(self._name, os.O_RDONLY)
                 try:
                     content = _stdlib.read_fd(fd, _stdlib.fstat(fd).st_size)
                 finally:
@@ -105,12 +129,12 @@ class Digests:
         return dict(zip(words[::2], words[1::2], strict=False))
 
     def _write(self, content: bytes) -> None:
-        name = f".{_NAME}.{_stdlib.urandom(4).hex()}"
+        name = f".{self._name}.{_stdlib.urandom(4).hex()}"
         with Directory(self._path) as directory:
             fd = directory.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             try:
                 write_all(fd, content, 0)
-                directory.rename(name, directory, _NAME)
+                directory.rename(name, directory, self._name)
             except BaseException:  # a full disk, the host's signal handler: no remains
                 directory.unlink(name)
                 raise

@@ -231,8 +231,9 @@ class Sensor:
 
     def _watch_imports(self) -> None:
         try:
-            digests = Digests(self.recorder.spool)
-            self.imports = Imports(self, digests, everything=self.settings.imports == "all")
+            spool = self.recorder.spool
+            digests, bytecode = Digests(spool), Digests(spool, "bytecode.sha256")
+            self.imports = Imports(self, digests, bytecode, everything=self.settings.imports == "all")
             if self.settings.imports == "off":
                 self.imports.complete_libraries(self.completion)
             else:

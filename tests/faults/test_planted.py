@@ -141,6 +141,7 @@ def victim(tmp_path: Path) -> Iterator[Path]:
         "rings/1-ab.0000.part",
         "digest.key",
         "files.sha256",
+        "bytecode.sha256",
         ".sweep",
     ],
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 import textwrap
+import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,9 +40,16 @@ class Program:
         path.write_text(textwrap.dedent(text))
         return path
 
-    def run(self, peer: Peer, code: str, *, check: bool = True, **env: str) -> list[dict[str, Any]]:
-        """Run ``code`` as a script of the directory, without ``check`` to any end; the events of that run."""
-        shutil.rmtree(self.spool, ignore_errors=True)
+    def run(self, peer: Peer, code: str, *, check: bool = True, keep: bool = False, **env: str) -> list[dict[str, Any]]:
+        """Run ``code`` as a script of the directory, without ``check`` to any end; the events of that run.
+
+        ``keep``: the spool stays as it was but for the events in it.
+        """
+        if keep:
+            for segment in self.spool.glob("*.ndjson"):
+                segment.unlink()
+        else:
+            shutil.rmtree(self.spool, ignore_errors=True)
         script = self.file("program.py", code)
         done = peer.run(peer.python, script, env={**self.env, **env}, cwd=self.directory, check=check)
         if check:
@@ -281,6 +290,31 @@ def test_an_unchecked_pyc_of_another_source_is_flagged(program: Program, peer_ve
     assert plain(found["fresh"], "pyc", "executed") == (None, "pyc")
     assert plain(found["stale"], "pyc", "executed") == ("stale", "pyc")
     assert plain(found["checked"], "pyc", "executed") == (None, "source")
+
+
+def test_a_pyc_that_was_swapped_is_told_by_its_own_bytes_whatever_is_remembered(
+    program: Program, peer_venv: Callable[..., Peer]
+) -> None:
+    """What ran is hashed once for all processes of a spool: as long as it is the same file."""
+    peer = peer_venv()
+    program.file("plainmodule.py", f"value = '{'abc' * 400_000}'\n")
+    code = "import plainmodule\nprint(plainmodule.value[:3])"
+    program.run(peer, code)
+    (pyc,) = (program.directory / "__pycache__").glob("plainmodule.*.pyc")
+    time.sleep(2.1)  # a file that has just changed is not remembered
+    for _ in range(2):
+        told = modules(program.run(peer, code, keep=True))["plainmodule"]
+        assert told["executed_sha256"] == hashlib.sha256(pyc.read_bytes()[16:]).hexdigest()
+    assert told["executed_sha256"].encode() in (program.spool / "bytecode.sha256").read_bytes()
+
+    before = pyc.stat()
+    swapped = pyc.read_bytes().replace(b"abcabc", b"abcxyz", 1)
+    pyc.write_bytes(swapped)
+    os.utime(pyc, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (pyc.stat().st_size, pyc.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    told = modules(program.run(peer, code, keep=True))["plainmodule"]
+    assert told["executed"] == "pyc"
+    assert told["executed_sha256"] == hashlib.sha256(swapped[16:]).hexdigest()
 
 
 def test_what_was_imported_is_in_the_ring_when_the_import_is_done(

@@ -120,6 +120,34 @@ def test_what_little_work_gave_is_written_with_what_comes_later(
     assert hashed == []
 
 
+def test_code_is_hashed_once_as_long_as_its_file_is_the_same(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "_RACY_NS", 0)
+    monkeypatch.setattr(digests, "_WORTH", 1)
+    pyc, code = tmp_path / "a.pyc", b"the code"
+    pyc.write_bytes(b"h" * 16 + code)
+    right, lie = hashlib.sha256(code).hexdigest(), hashlib.sha256(b"lie").hexdigest()
+
+    def asked(content: bytes = code) -> str:
+        known = Digests(spool, "bytecode.sha256")
+        found = known.of_code(str(pyc), content)
+        known.remember()
+        return found
+
+    assert asked() == right
+    listed = tmp_path / "spool" / "bytecode.sha256"
+    listed.write_bytes(listed.read_bytes().replace(right.encode(), lie.encode()))
+    assert asked() == lie, "it was hashed again"
+    assert asked(b"the code!") == hashlib.sha256(b"the code!").hexdigest(), "no file of that size"
+    state = pyc.stat()
+    pyc.write_bytes(b"h" * 16 + code)
+    os.utime(pyc, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert asked() == right, "the file was written"
+    pyc.unlink()
+    assert asked() == right
+
+
 def test_the_list_is_bounded_and_keeps_what_was_used(
     spool: Spool, tmp_path: Path, hashed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

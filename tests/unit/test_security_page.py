@@ -64,8 +64,8 @@ def test_nothing_of_ours_executes_text() -> None:
 
 def test_the_page_names_the_files_of_the_spool_and_words_of_events() -> None:
     page = (ROOT / "SECURITY.md").read_text()
-    sources = (PACKAGE / "spool.py").read_text() + (PACKAGE / "digests.py").read_text()
-    for name in ("digest.key", "files.sha256"):
+    sources = "".join((PACKAGE / name).read_text() for name in ("spool.py", "digests.py", "sensor.py"))
+    for name in ("digest.key", "files.sha256", "bytecode.sha256"):
         assert f'"{name}"' in sources
         assert f"`{name}`" in page
     assert any(kind.NAME == "sensor_shutdown" for kind in events.KINDS)

@@ -58,7 +58,7 @@ _LAZY = "_LazyModule"  # stands in sys.modules before its body has run, and wake
 class Imports:
     """The import family of hooks in this process. ``everything``: the standard library and ourselves one by one too."""
 
-    def __init__(self, recording: Recording, digests: Digests, *, everything: bool = False) -> None:
+    def __init__(self, recording: Recording, digests: Digests, bytecode: Digests, *, everything: bool = False) -> None:
         self._recording = recording
         self._tell = recording.kind("python_import")
         self._everything = everything
@@ -69,6 +69,9 @@ class Imports:
         self._untold: list[str] = []
         self._looked_at = 0
         self._digests = digests
+        self._bytecode: Digests | None = bytecode
+        """Asked until the first batch is settled: a list that is read again for each late import costs more than it
+        spares."""
         self._completer = Completer(recording, digests)
 
     def install(self, audit: Audit, completion: Completion) -> None:
@@ -78,7 +81,7 @@ class Imports:
         audit.on("compile", self._origins.source, unless=is_no_source)
         audit.on("exec", self._executed, unless=is_no_module)
         audit.on("import", self._imported, unless=is_no_extension)
-        completion.adds("python_import", self._completer.module, before=self.look)
+        completion.adds("python_import", self._completer.module, before=self.look, settled=self._settled)
         completion.on("sensor_startup", self._completer.startup)
         self.complete_libraries(completion)
         self._find(list(sys.modules.items()))
@@ -127,7 +130,11 @@ class Imports:
             file = origin_of(namespace) or code_file
         if file.startswith(PLACES) and self._is_summarised(file):
             return
-        digest = None if origin is None else origin.digest()
+        digest = None
+        if origin is not None:
+            # Other loaders may give other bytes than those of the file.
+            as_it_is = type(namespace.get("__loader__")) is _SOURCE_LOADER
+            digest = origin.digest(self._bytecode if as_it_is else None)
         if type(name) is str:
             if (name.startswith(_OURS) and self._is_ours(name)) or not self._is_new(name, file, digest):
                 return
@@ -202,6 +209,11 @@ class Imports:
         self._seen[name] = file, None
         loader = "" if namespace is None else _loader(namespace)
         self._record(name, file, f'{loader},"how":"found"', spec)
+
+    def _settled(self) -> None:
+        bytecode, self._bytecode = self._bytecode, None
+        if bytecode is not None:
+            bytecode.remember()
 
     # -- recording
 

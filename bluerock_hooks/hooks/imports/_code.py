@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from types import FrameType, ModuleType
     from typing import Any
 
+    from ...digests import Digests
+
     Namespace = dict[str, Any]
 
 _ident = _stdlib.get_ident
@@ -63,20 +65,25 @@ def is_no_extension(args: tuple[Any, ...]) -> bool:
 class Origin:
     """What became code: ``kind`` is ``source``, ``pyc``, or ``transformed`` for a tree that somebody else made."""
 
-    __slots__ = ("_data", "_view", "file", "kind")
+    __slots__ = ("_cached", "_data", "_view", "file", "kind")
 
-    def __init__(self, kind: str, data: bytes | str | None, file: str | None, view: object = None) -> None:
+    def __init__(
+        self, kind: str, data: bytes | str | None, file: str | None, cached: object = None, view: object = None
+    ) -> None:
         self.kind = kind
         self._data = data if data is None or len(data) <= _LARGEST else None
         self.file = file
         """The source file's path, where the loader said so."""
-        self._view = view  # of the bytecode in its file
+        self._cached = cached  # the path of the file that has the bytecode, and a view of what was read from it
+        self._view = view
 
-    def digest(self) -> str | None:
-        """SHA-256 of the bytes, where they are known."""
+    def digest(self, known: Digests | None) -> str | None:
+        """SHA-256 of the bytes, where they are known; ``known`` has those of ``.pyc`` files, if it is to be asked."""
         data = self._data
         if data is None:
             return None
+        if known is not None and type(self._cached) is str and type(data) is bytes:
+            return known.of_code(self._cached, data)
         digest = _digest.sha256(data.encode("utf-8", "surrogatepass") if type(data) is str else data).hexdigest()  # type: ignore[arg-type]
         _digest.prepare()
         return digest
@@ -108,7 +115,8 @@ class Origins:
         else:  # importlib's _compile_bytecode
             given = frame.f_locals
             file = given.get("source_path")
-            origin = Origin("pyc", args[0], file if type(file) is str else None, given.get("data"))
+            file = file if type(file) is str else None
+            origin = Origin("pyc", args[0], file, given.get("bytecode_path"), given.get("data"))
         self._remember(origin)
 
     def source(self, _event: str, args: tuple[Any, ...]) -> None:
