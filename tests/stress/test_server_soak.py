@@ -38,7 +38,8 @@ def test_a_server_at_its_limit(
 
     assert found.grown < 1024
     assert max(found.descriptors) <= min(found.descriptors) + 2  # while a batch is written
-    assert max(found.threads) <= found.threads[0] + 1
+    warm = found.threads[len(found.threads) // 10 or 1 :]  # the SDK's own workers come with the first calls
+    assert max(warm) <= warm[0] + 1
     assert found.slower < 2
     assert max(found.spooled) <= cap * 5 / 4 + RING
     # Each call is a request and a response.
