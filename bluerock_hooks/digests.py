@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .spool import Spool
 
 _HEADER = 16  # bytes of a .pyc before its code
+_FEW = 64  # pieces of code that are hashed before it is worth reading the list
 _MOST = 4096  # files that are remembered: 400 KiB
 _WORTH = 1 << 20  # bytes that were hashed in vain before it is worth writing the list again
 _RACY_NS = 2_000_000_000  # a change within the same tick of the kernel's clock would go unnoticed
@@ -36,6 +37,7 @@ class Digests:
         self._new: dict[bytes, bytes] = {}
         """Of them, what was hashed since the list was written."""
         self._hashed = 0
+        self._asked = 0
         self._left: int | None = None
         self.unread = 0
         """How often a file was not read any more, because of ``bound``."""
@@ -61,15 +63,17 @@ class Digests:
 
     def of_code(self, path: str, code: bytes) -> str:
         """The SHA-256 of ``code``, which was read from the ``.pyc`` at ``path``."""
-        try:
-            state = _stdlib.stat(path)
-        except (OSError, ValueError) as exc:
-            _guard.give_back(exc)
-            return _digest.sha256(code).hexdigest()
-        key, digest = self._look_up(state)
-        if state.st_size != len(code) + _HEADER:  # another file by now
-            return _digest.sha256(code).hexdigest()
-        return digest or self._learn(key, state, _digest.sha256(code).hexdigest())
+        self._asked += 1
+        if self._asked > _FEW:
+            try:
+                state = _stdlib.stat(path)
+            except (OSError, ValueError) as exc:
+                _guard.give_back(exc)
+            else:
+                if state.st_size == len(code) + _HEADER:  # else it is another file by now
+                    key, digest = self._look_up(state)
+                    return digest or self._learn(key, state, _digest.sha256(code).hexdigest())
+        return _digest.sha256(code).hexdigest()
 
     def _look_up(self, state: os.stat_result) -> tuple[bytes, str | None]:
         """What a file is known by, and its digest where it is known."""

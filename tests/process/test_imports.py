@@ -298,7 +298,9 @@ def test_a_pyc_that_was_swapped_is_told_by_its_own_bytes_whatever_is_remembered(
     """What ran is hashed once for all processes of a spool: as long as it is the same file."""
     peer = peer_venv()
     program.file("plainmodule.py", f"value = '{'abc' * 400_000}'\n")
-    code = "import plainmodule\nprint(plainmodule.value[:3])"
+    for number in range(64):  # of a few modules nothing is remembered
+        program.file(f"other{number}.py")
+    code = "for n in range(64): __import__(f'other{n}')\nimport plainmodule"
     program.run(peer, code)
     (pyc,) = (program.directory / "__pycache__").glob("plainmodule.*.pyc")
     time.sleep(2.1)  # a file that has just changed is not remembered
