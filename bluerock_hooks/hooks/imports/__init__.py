@@ -97,12 +97,11 @@ class Imports:
         namespace = namespace_of(_caller.above(), file)
         if namespace is None:
             return
-        origin = self._origins.take(file)
         # A path in the code object proves nothing, so it takes the loader's word to spare the rest.
         if file.startswith(HOMES) and namespace.get("__file__") == file and self._is_summarised(file):
             self._standard(namespace.get("__name__"))
         else:
-            self._body(file, namespace, origin)
+            self._body(file, namespace, self._origins.take(file))
 
     def _imported(self, _event: str, args: tuple[Any, ...]) -> None:
         name, file = args[:2]

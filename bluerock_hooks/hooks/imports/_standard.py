@@ -12,22 +12,22 @@ _FROZEN = "<frozen "
 # Where Python's own modules are; os is loaded before anything else, and never from a virtual environment.
 _HOME = (getattr(sys, "_stdlib_dir", None) or os.path.dirname(os.__file__)) + "/"
 _ZIP = f"{sys.base_prefix}/{sys.platlibdir}/python{sys.version_info[0]}{sys.version_info[1]}.zip/"
+_HOME_LENGTH = len(_HOME)
 HOMES = (_HOME, _ZIP)
 PLACES = (*HOMES, _FROZEN)
 """What the file of a standard module begins with."""
-_NOT_HOME = (_HOME + "site-packages/", _HOME + "dist-packages/")
 _BINARIES = "lib-dynload/"
 
 
 def is_standard_file(file: str) -> bool:
-    """Is this file in the place of the standard library, under a name that belongs there?"""
-    if file.startswith(HOMES):
-        if file.startswith(_NOT_HOME):
-            return False
-        home = _HOME if file.startswith(_HOME) else _ZIP
-        inside = file[len(home) :].removeprefix(_BINARIES)
-        return is_standard_name(inside.partition("/")[0])
-    return file.startswith(_FROZEN) and is_standard_name(file[len(_FROZEN) : -1])
+    """Is this file where the standard library is, under a name that belongs there? ``site-packages`` does not."""
+    if file.startswith(_HOME):
+        inside = file[_HOME_LENGTH:]
+    elif file.startswith(_ZIP):
+        inside = file[len(_ZIP) :]
+    else:
+        return file.startswith(_FROZEN) and is_standard_name(file[len(_FROZEN) : -1])
+    return is_standard_name(inside.removeprefix(_BINARIES).partition("/")[0])
 
 
 def is_standard_name(fullname: str) -> bool:
