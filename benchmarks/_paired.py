@@ -7,11 +7,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class Cost(NamedTuple):
@@ -40,18 +41,36 @@ def run(command: Sequence[str], env: dict[str, str]) -> Cost:
     return Cost(usage.ru_utime + usage.ru_stime, output)
 
 
-def pairs(command: Sequence[str], count: int, **variables: str) -> list[tuple[Cost, Cost]]:
-    """``(without, with)`` of ``count`` pairs after one warm-up of each; ``variables`` are the second's environment."""
+def shifted(code: str, number: int) -> str:
+    """A program that runs ``code`` on a stack that begins a little further on for each ``number``.
+
+    CPython 3.11 and later map the stack of Python frames in pieces of 16 KB, and give a piece back when the last frame
+    leaves it. Where that boundary lies among the frames of an import decides whether it happens 600 times in ``import
+    pandas`` or 2,500 times, at some 10 us: more than we have to measure, and another number with each byte on the
+    stack, ours or not. Pairs that begin at different places even that out.
+    """
+    names = "".join(f"v{n}=" for n in range(16 * (number % 8)))
+    return f"def main():\n    {names}0\n{textwrap.indent(code, '    ')}\nmain()\n"
+
+
+def pairs(
+    command: Sequence[str] | Callable[[int], Sequence[str]], count: int, **variables: str
+) -> list[tuple[Cost, Cost]]:
+    """``(without, with)`` of ``count`` pairs after one warm-up of each; ``variables`` are the second's environment.
+
+    ``command`` may be another one for each pair.
+    """
     found = []
     with tempfile.TemporaryDirectory(prefix="bluerock-bench-") as spool:
         without, with_us = environment(spool), environment(spool, **variables)
         for number in range(count + 1):
+            words = command(number) if callable(command) else command
             # Every other pair begins with the other one: what comes first warms the caches.
             if number % 2:
-                pair = run(command, without), run(command, with_us)
+                pair = run(words, without), run(words, with_us)
             else:
-                second = run(command, with_us)
-                pair = run(command, without), second
+                second = run(words, with_us)
+                pair = run(words, without), second
             if number:
                 found.append(pair)
     return found

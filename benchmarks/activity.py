@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from _paired import median, need_installed, pairs, spread
+from _paired import median, need_installed, pairs, shifted, spread
 
 MEASURE = """
 import os, sys, time
@@ -60,7 +60,10 @@ print(cpu() - begin)
 
 def row(title: str, code: str, count: int, work: int, **variables: str) -> None:
     """Measure and print one row; ``work`` is how many of the thing the code does."""
-    command = [sys.executable, "-c", MEASURE + code]
+
+    def command(number: int) -> list[str]:
+        return [sys.executable, "-c", MEASURE + shifted(code, number)]
+
     found = [(float(a.output), float(b.output)) for a, b in pairs(command, count, BLUEROCK_ENABLE="1", **variables)]
     bare = median([a for a, _ in found]) / work * 1e6
     added = median([b - a for a, b in found]) / work * 1e6

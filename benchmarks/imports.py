@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 
-from _paired import Cost, median, need_installed, pairs, spread
+from _paired import Cost, median, need_installed, pairs, shifted, spread
 
 IMPORTS = "import pandas, mcp, mcp.server, httpx\n"
 FEW = "import json, http.client, email.message, asyncio, logging, sqlite3, xml.etree.ElementTree\n"
@@ -42,7 +42,11 @@ def host(cost: Cost) -> float:
 
 def row(title: str, code: str, count: int, **variables: str) -> None:
     """Measure and print one row."""
-    found = pairs([sys.executable, "-c", code + TOLD], count, **{"BLUEROCK_ENABLE": "1", **variables})
+
+    def command(number: int) -> list[str]:
+        return [sys.executable, "-c", shifted(code, number) + TOLD]
+
+    found = pairs(command, count, **{"BLUEROCK_ENABLE": "1", **variables})
     print(
         f"{title:44s} bare {median([a.cpu for a, _ in found]) * 1000:7.1f} ms"
         f"  host's threads {spread([host(b) / host(a) for a, b in found])}"
