@@ -78,7 +78,9 @@ class Finder:
 
     def _first(self, name: str) -> None:
         # The import system walks over sys.meta_path just now: whoever leaves it here has another one skipped.
-        action = self._before[name]
+        action = self._before.get(name)
+        if action is None:
+            return  # another thread was faster
         self._before = {other: each for other, each in self._before.items() if each != action}
         action()
 

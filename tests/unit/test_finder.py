@@ -139,3 +139,11 @@ import made_up
 print(made_up.__spec__.name)
 """)
     assert said == "made_up\n"
+
+
+def test_two_threads_that_look_at_once_are_one_first_look() -> None:
+    said = run("""
+waiting.before(["one", "two"], lambda: print("first"))
+for name in ("one", "two"): waiting._first(name)  # both had looked before either went on
+""")
+    assert said == "first\n"
