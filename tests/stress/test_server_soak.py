@@ -38,8 +38,9 @@ def test_a_server_at_its_limit(
 
     assert found.grown < 1024
     assert max(found.descriptors) <= min(found.descriptors) + 2  # while a batch is written
-    warm = found.threads[len(found.threads) // 10 or 1 :]  # the SDK's own workers come with the first calls
-    assert max(warm) <= warm[0] + 1
+    # The SDK has workers of its own, the more the busier it is: what matters is that they come to an end.
+    half = len(found.threads) // 2
+    assert max(found.threads[half:]) <= max(found.threads[:half]) + 1
     assert found.slower < 2
     assert max(found.spooled) <= cap * 5 / 4 + RING
     # Each call is a request and a response.
