@@ -35,37 +35,22 @@ class Completion:
         self._settlers: list[Callable[[], None]] = []
         self._completed: dict[bytes, bytes] = {}
 
-    def on(
-        self,
-        name: str,
-        complete: Completer,
-        *,
-        before: Callable[[], None] | None = None,
-        settled: Callable[[], None] | None = None,
-    ) -> None:
+    def on(self, name: str, complete: Completer) -> None:
         """``complete(event)`` gives more members for each event ``name``, or others in place of its own.
 
         It runs where the ring is drained, most often in the drain thread: it must import nothing, hold no lock, and may
-        read files. ``before()`` is called before each batch is taken, ``settled()`` when the events of one are
-        complete; both may record.
+        read files.
         """
         self._completers[name] = complete
-        self._listen(before, settled)
 
-    def adds(
-        self,
-        name: str,
-        add: Adder,
-        *,
-        before: Callable[[], None] | None = None,
-        settled: Callable[[], None] | None = None,
-    ) -> None:
+    def adds(self, name: str, add: Adder) -> None:
         """The same of events that come by the hundred, in fewer steps: ``add(line)`` gives JSON, each member behind a
         comma, and has ``_plain.member`` to look into the line."""
         self._adders[name.encode()] = add
-        self._listen(before, settled)
 
-    def _listen(self, before: Callable[[], None] | None, settled: Callable[[], None] | None) -> None:
+    def around(self, *, before: Callable[[], None] | None = None, settled: Callable[[], None] | None = None) -> None:
+        """``before()`` is called before each batch is taken, ``settled()`` when the events of one are complete; both
+        may record."""
         if before is not None:
             self._before.append(before)
         if settled is not None:

@@ -16,25 +16,16 @@ if TYPE_CHECKING:
     class Completion(Protocol):
         """Who has events completed on their way out of the ring (``drain.Completion``)."""
 
-        def on(
-            self,
-            name: str,
-            complete: Callable[[dict[str, Any]], dict[str, object]],
-            *,
-            before: Callable[[], None] | None = None,
-            settled: Callable[[], None] | None = None,
-        ) -> None:
+        def on(self, name: str, complete: Callable[[dict[str, Any]], dict[str, object]]) -> None:
             """``complete(event)`` gives the members to add to events of this name."""
 
-        def adds(
-            self,
-            name: str,
-            add: Callable[[bytes], str],
-            *,
-            before: Callable[[], None] | None = None,
-            settled: Callable[[], None] | None = None,
-        ) -> None:
+        def adds(self, name: str, add: Callable[[bytes], str]) -> None:
             """``add(line)`` gives the members to add to events of this name: JSON, each behind a comma."""
+
+        def around(
+            self, *, before: Callable[[], None] | None = None, settled: Callable[[], None] | None = None
+        ) -> None:
+            """``before()`` is called before each batch is taken, ``settled()`` when its events are complete."""
 
     class Recording(Protocol):
         """What a hook needs of the sensor. No member ever raises an error of ours."""

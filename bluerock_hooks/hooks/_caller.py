@@ -30,10 +30,8 @@ def above() -> FrameType | None:
     # By their globals: to ask a frame for its code raises an audit event, which costs more than all the rest.
     while frame is not None and frame.f_globals is not _HOOKS:  # called by what the handler has called
         frame = frame.f_back
-    while frame is not None:
+    while frame is not None and frame.f_globals is _HOOKS:
         frame = frame.f_back
-        if frame is None or frame.f_globals is not _HOOKS:
-            break
     return frame
 
 

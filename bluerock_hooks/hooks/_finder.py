@@ -55,7 +55,11 @@ class Finder:
     def forget(self, action: Action) -> None:
         """Never call ``action`` again. Twice is harmless."""
         for name, actions in list(self._after.items()):
-            self._keep(name, tuple(each for each in actions if each != action))
+            others = tuple(each for each in actions if each != action)
+            if others:
+                self._after[name] = others
+            else:
+                self._after.pop(name, None)
         self._rest()
 
     def find_spec(
@@ -112,17 +116,10 @@ class Finder:
         return exec_module
 
     def _arrived(self, module: ModuleType) -> None:
-        actions = self._after.get(module.__name__, ())
-        self._keep(module.__name__, ())
+        actions = self._after.pop(module.__name__, ())
         self._rest()
         for action in actions:
             _guard.attempt("finder", action, module)
-
-    def _keep(self, name: str, actions: tuple[Action, ...]) -> None:
-        if actions:
-            self._after[name] = actions
-        else:
-            self._after.pop(name, None)
 
     def _wait(self) -> None:
         if (self._before or self._after) and self not in sys.meta_path:

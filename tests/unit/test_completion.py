@@ -102,7 +102,8 @@ def test_one_that_has_nothing_to_add_leaves_the_line_as_it_is(spool: Spool) -> N
 
 def test_one_that_adds_sees_the_line_and_gives_members(spool: Spool) -> None:
     completion, settled = Completion(), []
-    completion.adds(NAME, lambda line: f',"seen":{len(line)}', settled=lambda: settled.append(1))
+    completion.adds(NAME, lambda line: f',"seen":{len(line)}')
+    completion.around(settled=lambda: settled.append(1))
     completion.adds("python_none", lambda _line: "")
     recorder = Recorder(spool, thread=False, completion=completion)
     one, other = marked(completion, 1), marked(completion, 2, "python_none")
@@ -136,7 +137,8 @@ def test_what_came_out_of_a_batch_is_recorded_after_it_and_counted(spool: Spool)
         while seen:
             recorder.emit(ENVELOPE.line("python_more", "event", {"of": seen.pop()}))
 
-    completion.on(NAME, lambda event: seen.add(event["number"]) or {}, settled=settled)  # type: ignore[func-returns-value]
+    completion.on(NAME, lambda event: seen.add(event["number"]) or {})  # type: ignore[func-returns-value]
+    completion.around(settled=settled)
     recorder = Recorder(spool, thread=False, completion=completion)
     for number in range(300):  # what comes out is too much for the nested region
         recorder.emit(marked(completion, number))
@@ -164,7 +166,8 @@ def test_completers_may_record_and_are_asked_before_each_batch(spool: Spool, mod
     def settled() -> None:
         recorder.emit(ENVELOPE.line("python_more", "event", {}))
 
-    completion.on(NAME, lambda _: {"done": True}, before=before, settled=settled)
+    completion.on(NAME, lambda _: {"done": True})
+    completion.around(before=before, settled=settled)
     recorder = Recorder(spool, thread=False, completion=completion, mode=mode)
     for number in range(3):
         recorder.emit(marked(completion, number))

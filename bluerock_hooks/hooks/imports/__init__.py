@@ -81,14 +81,16 @@ class Imports:
         audit.on("compile", self._origins.source, unless=is_no_source)
         audit.on("exec", self._executed, unless=is_no_module)
         audit.on("import", self._imported, unless=is_no_extension)
-        completion.adds("python_import", self._completer.module, before=self.look, settled=self._settled)
+        completion.adds("python_import", self._completer.module)
+        completion.around(before=self.look, settled=self._settled)
         completion.on("sensor_startup", self._completer.startup)
         self.complete_libraries(completion)
         self._find(list(sys.modules.items()))
 
     def complete_libraries(self, completion: Completion) -> None:
         """The part of ``install`` that says of native libraries what there is to say."""
-        completion.adds("python_native_load", self._completer.library, settled=self._completer.settled)
+        completion.adds("python_native_load", self._completer.library)
+        completion.around(settled=self._completer.settled)
 
     # -- what the interpreter says; in the importing thread, whose time it is
 
