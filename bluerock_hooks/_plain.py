@@ -89,5 +89,7 @@ def dumps(value: object) -> str:
     if kind is dict:
         return "{" + members(value) + "}"  # type: ignore[arg-type]
     if kind is list or kind is tuple:
-        return "[" + ",".join(map(dumps, value)) + "]"  # type: ignore[call-overload]
+        # Mostly all text, and a call of ours for each would be most of the work.
+        each = quote if set(map(type, value)) == {str} else dumps  # type: ignore[call-overload]
+        return "[" + ",".join(map(each, value)) + "]"  # type: ignore[call-overload]
     return quote(_stdlib.type_name(kind))

@@ -33,80 +33,77 @@ class Audit:
     all see. ``inside``: idents of the threads that are in our code (``Recorder.inside``).
     """
 
-    __slots__ = ("_asked", "_handlers", "_heard", "_inside", "_installed", "_sieves")
+    __slots__ = ("_asked", "_heard", "_heeded", "_inside", "_installed")
 
     def __init__(self, inside: Container[int]) -> None:
         self._inside = inside
         self._asked: dict[str, tuple[tuple[Handler, Sieve | None], ...]] = {}
-        self._handlers: dict[str, Handler] = {}
-        self._sieves: dict[str, Sieve] = {}
+        self._heeded: dict[str, tuple[Handler, Sieve | None]] = {}
         self._installed = False
         self._heard = False
 
-    def on(self, event: str, handler: Handler, *, unless: Sieve | None = None) -> None:
+    def on(self, event: str, handler: Handler, *, when: Sieve | None = None) -> None:
         """Have ``handler`` called for ``event``, after those that asked before. Twice is once.
 
-        ``unless(args)``: of most events of that name there is nothing to say, and it tells which in a few steps. It is
-        asked before anything else, of our own doings too, and must neither change nor call anything of the host.
+        ``when(args)``: most events of that name have nothing to say, or not more than it notes itself, and it tells in
+        a few steps which are for the handler. It is asked before anything else, of our own doings too: it must raise no
+        event that is listened to, and neither change nor call anything of the host.
         """
         asked = self._asked.get(event, ())
-        if (handler, unless) in asked:
+        if (handler, when) in asked:
             return
-        asked = self._asked[event] = (*asked, (handler, unless))
-        if len(asked) == 1:
-            if unless is not None:
-                self._sieves[event] = unless
-            self._handlers[event] = handler
-        else:
-            self._sieves.pop(event, None)
-            self._handlers[event] = _each(asked)
+        asked = self._asked[event] = (*asked, (handler, when))
+        self._heeded[event] = asked[0] if len(asked) == 1 else (_each(asked), None)
 
     @property
     def wanted(self) -> bool:
         """Has anybody asked for anything?"""
-        return bool(self._handlers)
+        return bool(self._heeded)
 
     def install(self) -> bool:
         """Add the hook; False where another hook refused it, of which the interpreter tells nobody. Twice is once."""
         if not self._installed:
             self._installed = True
-            self._handlers[_PROBE] = self._probed
-            sys.addaudithook(_hook(self._handlers, self._sieves, self._inside))
+            self._heeded[_PROBE] = self._probed, None
+            sys.addaudithook(_hook(self._heeded, self._inside))
             sys.audit(_PROBE, self)
-            self._handlers.pop(_PROBE, None)
+            self._heeded.pop(_PROBE, None)
         return self._heard
 
     def quiet(self) -> None:
         """Hear nothing any more: the interpreter ends, or the hooks are undone."""
-        self._handlers.clear()
+        self._heeded.clear()
 
     def _probed(self, _event: str, args: tuple[Any, ...]) -> None:
         self._heard = args == (self,)
 
 
 def _hook(
-    handlers: dict[str, Handler], sieves: dict[str, Sieve], inside: Container[int]
+    heeded: dict[str, tuple[Handler, Sieve | None]], inside: Container[int]
 ) -> Callable[[str, tuple[Any, ...]], None]:
-    wanted, ident, busy = handlers.get, _stdlib.get_ident, set[int]()
+    wanted, ident, busy = heeded.get, _stdlib.get_ident, set[int]()
+    enter, leave = busy.add, busy.discard
 
     def bluerock_audit(event: str, args: tuple[Any, ...]) -> None:
-        handler = wanted(event)
-        if handler is None:
+        asked = wanted(event)
+        if asked is None:
             return
+        handler, when = asked
         try:
-            if event in sieves and sieves[event](args):
+            if when is not None and not when(args):
                 return
             me = ident()
-            if me not in busy:
-                if me in inside and _is_ours(_getframe(1)):
-                    return
-                try:
-                    busy.add(me)
+            if me in busy:
+                if not _is_ours(_getframe(1)):
                     handler(event, args)
-                finally:
-                    busy.discard(me)
-            elif not _is_ours(_getframe(1)):
+                return
+            if me in inside and _is_ours(_getframe(1)):
+                return
+            try:
+                enter(me)
                 handler(event, args)
+            finally:
+                leave(me)
         except Exception as exc:
             _guard.swallow("audit", exc)
 
@@ -126,8 +123,8 @@ def _is_ours(raiser: FrameType | None) -> bool:
 
 def _each(asked: tuple[tuple[Handler, Sieve | None], ...]) -> Handler:
     def each(event: str, args: tuple[Any, ...]) -> None:
-        for handler, unless in asked:
-            if unless is None or not unless(args):
+        for handler, when in asked:
+            if when is None or when(args):
                 _guard.attempt("audit", handler, event, args)
 
     return each

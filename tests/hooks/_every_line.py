@@ -179,7 +179,7 @@ class Faults:
 
     def hear_audit(self, audit: _audit.Audit) -> None:
         """Python traces no audit hook, unless it asks for that: have the handlers called by one that does."""
-        hook: Any = _audit._hook(dict(audit._handlers), dict(audit._sieves), bootstrap.sensor().recorder.inside)  # type: ignore[union-attr]
+        hook: Any = _audit._hook(dict(audit._heeded), bootstrap.sensor().recorder.inside)  # type: ignore[union-attr]
         hook.__cantrace__ = True
         audit.quiet()
         sys.addaudithook(hook)

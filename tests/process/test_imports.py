@@ -272,7 +272,10 @@ def test_code_that_says_it_is_of_the_standard_library_is_recorded_all_the_same(
     assert plain(found["pretends"], "file", "executed") == (str(program.directory / "pretends.pyc"), "pyc")
 
 
-def test_an_unchecked_pyc_of_another_source_is_flagged(program: Program, peer_venv: Callable[..., Peer]) -> None:
+@pytest.mark.parametrize("code_activity", ["off", "all"])  # another one that hears what bytecode is read
+def test_an_unchecked_pyc_of_another_source_is_flagged(
+    program: Program, peer_venv: Callable[..., Peer], code_activity: str
+) -> None:
     for name in ("fresh", "stale", "checked"):
         program.file(f"{name}.py", f"value = '{name}'\n")
     peer = peer_venv()
@@ -286,7 +289,9 @@ def test_an_unchecked_pyc_of_another_source_is_flagged(program: Program, peer_ve
     program.run(peer, code)
     program.file("stale.py", "value = 'other'\n" + "#" * (1 << 19))
     program.file("checked.py", "value = 'other'\n")
-    found = modules(program.run(peer, "import fresh, stale, checked\nassert stale.value == 'stale'"))
+    found = modules(
+        program.run(peer, "import fresh, stale, checked\nassert stale.value == 'stale'", BLUEROCK_CODE=code_activity)
+    )
     assert plain(found["fresh"], "pyc", "executed") == (None, "pyc")
     assert plain(found["stale"], "pyc", "executed") == ("stale", "pyc")
     assert plain(found["checked"], "pyc", "executed") == (None, "source")
@@ -352,6 +357,71 @@ def test_the_events_that_a_process_counted_are_those_that_it_left(
     for name, package in packages.items():
         assert package["modules"] == sum(event.get("pkg") == name for event in found.values())
         assert plain(package, "mismatches", "installer") == (0, "uv")
+
+
+READ = """
+import importlib.util, marshal, os, threading
+from types import ModuleType
+standard = importlib.util.find_spec("colorsys")
+standard.loader.get_code("colorsys")  # writes the .pyc, if there was none
+exec("pass")  # whatever runs next is what was read, or shows that it was not
+def code_of(file):
+    # by way of another thread: this one is not to be taken for one that compiled it
+    made = []
+    thread = threading.Thread(target=lambda: made.append(compile("value = 'other'", file, "exec")))
+    thread.start(); thread.join()
+    return made[0]
+def exec_module(code, name):
+    module = ModuleType(name)
+    module.__file__ = os.path.abspath(f"{name}.py")
+    exec(code, vars(module))
+def read():
+    return standard.loader.get_code("colorsys")
+def in_a_thread(step):
+    thread = threading.Thread(target=step)
+    thread.start(); thread.join()
+other, pretends = code_of(os.path.abspath("other.py")), code_of(standard.origin)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "summarised"),
+    [
+        ("read()", [], False),
+        ("exec_module(read(), 'tool')", [], True),
+        ("read(); exec_module(other, 'other')", ["other"], False),
+        ("read(); exec_module(other, 'other'); exec_module(pretends, 'pretends')", ["other", "pretends"], False),
+        ("in_a_thread(read); exec_module(pretends, 'pretends')", ["pretends"], False),
+        (
+            "code = read(); in_a_thread(lambda: exec_module(pretends, 'pretends')); exec_module(code, 'tool')",
+            ["pretends"],
+            True,
+        ),
+        (
+            "read()\nif pid := os.fork(): os.waitpid(pid, 0)\nelse: exec_module(pretends, 'pretends')",
+            ["pretends"],
+            False,
+        ),
+        ("import runpy; runpy.run_module('colorsys', run_name='ran')", [], True),
+        (
+            "import colorsys, importlib; importlib.reload(colorsys); exec_module(pretends, 'pretends')",
+            ["pretends"],
+            True,
+        ),
+        ("marshal.loads(marshal.dumps(other)); import colorsys; exec_module(other, 'other')", ["other"], True),
+    ],
+)
+def test_a_standard_module_is_summarised_when_the_code_that_importlib_read_runs_and_nothing_else_is(
+    program: Program, peer_venv: Callable[..., Peer], code: str, told: list[str], summarised: bool
+) -> None:
+    """Whatever path its code object has: that of ``pretends`` is of the standard library."""
+    events = program.run(peer_venv(), READ + code)
+    found = modules(events)
+    assert [name for name in found if name != "__main__"] == told
+    assert [found[name].get("executed") for name in told] == [None for _ in told]
+    names = [name for summary in named(events, "python_import_stdlib") for name in summary["modules"]]
+    assert names.count("colorsys") == summarised
+    assert {"ran", "tool", *told}.isdisjoint(names)
 
 
 @pytest.mark.parametrize("python", VERSIONS[1:])

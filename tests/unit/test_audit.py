@@ -135,14 +135,14 @@ print(len(seen))
 def test_a_sieve_keeps_its_handler_from_what_says_nothing_and_no_other() -> None:
     said = run("""
 asked = []
-def devices(args):
+def zeros(args):
     asked.append(args[0])
-    return args[0].startswith("/dev/n")
-audit.on("open", lambda event, args: seen.append(("first", args[0])), unless=devices)
+    return args[0].startswith("/dev/z")
+audit.on("open", lambda event, args: seen.append(("first", args[0])), when=zeros)
 audit.install()
 open("/dev/null").close(); open("/dev/zero").close()
 audit.on("open", lambda event, args: seen.append(("second", args[0])))
-audit.on("open", lambda event, args: seen.append(("third", args[0])), unless=devices)
+audit.on("open", lambda event, args: seen.append(("third", args[0])), when=zeros)
 open("/dev/null").close(); open("/dev/zero").close()
 print([who for who, file in seen if file == "/dev/null"], [who for who, file in seen if file == "/dev/zero"])
 print(asked.count("/dev/null"), _guard.caught)
@@ -152,7 +152,7 @@ print(asked.count("/dev/null"), _guard.caught)
 
 def test_a_sieve_that_fails_is_counted_and_the_operation_goes_on() -> None:
     said = run("""
-audit.on("open", lambda event, args: seen.append(args), unless=lambda args: 1 / 0)
+audit.on("open", lambda event, args: seen.append(args), when=lambda args: 1 / 0)
 audit.install()
 print(open("/dev/null").read() == "", seen, _guard.caught)
 """)

@@ -14,6 +14,7 @@ by the drain: ``_complete``.
 from __future__ import annotations
 
 import sys
+from _operator import itemgetter
 from posixpath import normpath
 
 from ... import _stdlib
@@ -23,16 +24,14 @@ from .._text import working_directory
 from ._code import (
     LONGEST_NAME,
     Origins,
-    is_no_extension,
-    is_no_module,
-    is_no_source,
+    is_source,
     namespace_of,
     origin_of,
     spec_of,
     vars_of,
 )
 from ._complete import Completer
-from ._standard import HOMES, PLACES, is_built_in, is_standard_file, is_standard_name
+from ._standard import HOMES, PLACES, Summary, is_built_in, is_standard_file, is_standard_name
 from ._startup import inventory, may_hold_secrets
 
 TYPE_CHECKING = False
@@ -51,7 +50,6 @@ __all__ = ["Imports", "inventory", "may_hold_secrets"]
 _OURS = __name__.partition(".")[0]
 _SOURCE_LOADER = vars(sys.modules["_frozen_importlib_external"])["SourceFileLoader"]
 _SOURCE, _EXTENSION = ',"loader":"SourceFileLoader"', ',"loader":"ExtensionFileLoader"'
-_MANY = 64  # modules of the standard library that are told at once: so many are unknown of a process that was killed
 _LAZY = "_LazyModule"  # stands in sys.modules before its body has run, and wakes when it is looked at
 
 
@@ -62,11 +60,12 @@ class Imports:
         self._recording = recording
         self._tell = recording.kind("python_import")
         self._everything = everything
-        self._origins = Origins()
+        self._summary = Summary(everything=everything)
+        self._origins = Origins(self._summary)
         self._seen: dict[str, tuple[str | None, str | None]] = {}
         """File and digest of each module that was recorded, by name."""
-        self._summarised: set[str] = set()
-        self._untold: list[str] = []
+        self._ours: set[str] = set()
+        """Modules of our own, of which nothing is told."""
         self._looked_at = 0
         self._digests = digests
         self._bytecode: Digests | None = bytecode
@@ -76,11 +75,11 @@ class Imports:
 
     def install(self, audit: Audit, completion: Completion) -> None:
         """Listen, and record what was loaded before us."""
-        audit.on("marshal.loads", self._origins.bytecode)
+        audit.on("marshal.loads", self._origins.bytecode, when=self._origins.is_not_importlibs)
         audit.on("marshal.load", self._origins.unknown)
-        audit.on("compile", self._origins.source, unless=is_no_source)
-        audit.on("exec", self._executed, unless=is_no_module)
-        audit.on("import", self._imported, unless=is_no_extension)
+        audit.on("compile", self._origins.source, when=is_source)
+        audit.on("exec", self._executed, when=self._origins.is_body)
+        audit.on("import", self._imported, when=itemgetter(1))  # an attempt has a name only
         completion.adds("python_import", self._completer.module)
         completion.around(before=self.look, settled=self._settled)
         completion.on("sensor_startup", self._completer.startup)
@@ -96,29 +95,27 @@ class Imports:
 
     def _executed(self, _event: str, args: tuple[Any, ...]) -> None:
         file: str = args[0].co_filename
+        origin = self._origins.take(file)
         namespace = namespace_of(_caller.above(), file)
         if namespace is None:
             return
         # A path in the code object proves nothing, so it takes the loader's word to spare the rest.
-        if file.startswith(HOMES) and namespace.get("__file__") == file and self._is_summarised(file):
+        if file.startswith(HOMES) and namespace.get("__file__") == file and self._summary.covers(file):
             self._standard(namespace.get("__name__"))
         else:
-            self._body(file, namespace, self._origins.take(file))
+            self._body(file, namespace, origin)
 
     def _imported(self, _event: str, args: tuple[Any, ...]) -> None:
         name, file = args[:2]
-        if type(name) is not str or self._is_summarised(file):
+        if type(name) is not str or type(file) is not str or self._summary.covers(file):
             return
         if self._is_new(name, file, None):
             self._parents(name)
             self._record(name, file, _EXTENSION)
 
     def _standard(self, name: object) -> None:
-        if type(name) is str and name not in self._summarised:
-            self._summarised.add(name)
-            self._untold.append(name)
-            if len(self._untold) >= _MANY:
-                self._sum_up()
+        if type(name) is str and self._summary.add(name[:LONGEST_NAME]):
+            self._sum_up()
 
     def _body(self, code_file: str, namespace: Namespace, origin: Origin | None) -> None:
         spec = spec_of(namespace)
@@ -129,7 +126,7 @@ class Imports:
         file = namespace.get("__file__")
         if type(file) is not str:
             file = origin_of(namespace) or code_file
-        if file.startswith(PLACES) and self._is_summarised(file):
+        if file.startswith(PLACES) and self._summary.covers(file):
             return
         digest = None
         if origin is not None:
@@ -159,7 +156,7 @@ class Imports:
     def _parents(self, name: str) -> None:
         """A package whose body was not seen has none (a namespace package), or was loaded before us."""
         parent = name.rpartition(".")[0]
-        if parent and parent not in self._seen and parent not in self._summarised:
+        if parent and parent not in self._seen and parent not in self._summary:
             module = sys.modules.get(parent)
             if module is not None:
                 self._find([(parent, module)])
@@ -172,16 +169,16 @@ class Imports:
             modules = list(sys.modules.items())
             self._looked_at = len(modules)
             self._find(modules)
-        if self._untold:
-            self._sum_up()
+        self._sum_up()
 
     def _sum_up(self) -> None:
-        names, self._untold = self._untold, []
-        self._recording.note("python_import_stdlib", {"count": len(names), "modules": sorted(names)})
+        names = self._summary.take()
+        if names:
+            self._recording.note("python_import_stdlib", {"count": len(names), "modules": names})
 
     def _find(self, modules: Sequence[tuple[str, object]]) -> None:
         for name, module in modules:
-            if type(name) is str and name not in self._seen and name not in self._summarised:
+            if type(name) is str and not (name in self._seen or name in self._summary or name in self._ours):
                 self._found(name, module)
 
     def _found(self, name: str, module: object) -> None:
@@ -195,11 +192,10 @@ class Imports:
         if type(file) is not str or not file.startswith(("/", "<frozen ")):
             file = None
         if self._is_ours(name):
-            self._summarised.add(name)
+            self._ours.add(name)
             return
         if not self._everything and _is_standard(name, file, spec):
-            self._summarised.add(name)
-            self._untold.append(name[:LONGEST_NAME])
+            self._summary.add(name[:LONGEST_NAME])
             return
         if namespace is not None:
             own = namespace.get("__name__")
@@ -217,9 +213,6 @@ class Imports:
             bytecode.remember()
 
     # -- recording
-
-    def _is_summarised(self, file: str) -> bool:
-        return not self._everything and is_standard_file(file)
 
     def _is_ours(self, name: str) -> bool:
         return not self._everything and name.partition(".")[0] == _OURS
@@ -256,7 +249,7 @@ class Imports:
 
     def new_process(self) -> None:
         """In a forked child: what waits is the parent's to tell."""
-        self._untold = []
+        self._summary.forget()
         self._origins.clear()
         self._completer.new_process()
 

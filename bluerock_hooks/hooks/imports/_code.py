@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...digests import Digests
+    from ._standard import Summary
 
     Namespace = dict[str, Any]
 
 _ident = _stdlib.get_ident
+_getframe = sys._getframe
 _LOADERS = ("exec_module", "_call_with_frames_removed", "load_module")  # functions that run the body of a module
 _IMPORTLIB, _EXTERNAL = vars(sys.modules["_frozen_importlib"]), vars(sys.modules["_frozen_importlib_external"])
 _UNCHECKED = b"\1\0\0\0"  # flags of a .pyc: made of source with that hash, and never compared with it
@@ -35,31 +37,10 @@ if not TYPE_CHECKING:  # their home modules are not loaded at start-up
 _namespace_of = vars(ModuleType)["__dict__"].__get__
 
 
-def is_no_module(args: tuple[Any, ...]) -> bool:
-    """A sieve for ``exec`` events: functions, and code without a file (``dataclasses``, ``namedtuple``, templates).
-
-    That counts only where a loader runs it.
-    """
-    code = args[0]
-    if code.co_name != "<module>":
-        return True
-    if code.co_filename[:1] != "<":
-        return False
-    frame = _caller.above()
-    if frame is None:
-        return True
-    return frame.f_globals is not _IMPORTLIB and frame.f_code.co_name not in _LOADERS
-
-
-def is_no_source(args: tuple[Any, ...]) -> bool:
-    """A sieve for ``compile`` events: text without a file. What has no name at all is a tree, perhaps of a module."""
+def is_source(args: tuple[Any, ...]) -> bool:
+    """A sieve for ``compile`` events: text of a file. What has no name at all is a tree, perhaps of a module."""
     file = args[1]
-    return file is not None and (type(file) is not str or file[:1] == "<")
-
-
-def is_no_extension(args: tuple[Any, ...]) -> bool:
-    """A sieve for ``import`` events: an attempt, which has a name only."""
-    return type(args[1]) is not str
+    return file is None or (type(file) is str and file[:1] != "<")
 
 
 class Origin:
@@ -99,32 +80,65 @@ class Origin:
 class Origins:
     """Remembers, for each thread, what it last made code of; at most one at a time.
 
-    Handlers of audit events, and ``take``, in the importing thread: whose time it is.
+    Handlers and sieves of audit events, and ``take``, in the importing thread: whose time it is. What is not to be told
+    one by one comes into the ``summary``.
     """
 
-    __slots__ = ("_last",)
+    __slots__ = ("_last", "_summary")
 
-    def __init__(self) -> None:
-        self._last: dict[int, Origin] = {}
+    def __init__(self, summary: Summary) -> None:
+        self._last: dict[int, Origin | tuple[str, str]] = {}
+        """Of what comes into the summary, file and name are enough."""
+        self._summary = summary
+
+    def is_not_importlibs(self, args: tuple[Any, ...]) -> bool:
+        """A sieve for ``marshal.loads``: what importlib reads is remembered here."""
+        frame = _getframe(1).f_back  # raised the event, where nobody else listens to it: spares most of a look
+        if frame is None or frame.f_globals is not _EXTERNAL:
+            frame = _caller.above()
+            if frame is None or frame.f_globals is not _EXTERNAL:
+                return True
+        given = frame.f_locals  # of _compile_bytecode
+        file, name = given.get("source_path"), given.get("name")
+        if type(file) is not str:
+            file = None
+        elif type(name) is str and self._summary.covers(file):
+            self._last[_ident()] = file, name
+            return False
+        self._remember(Origin("pyc", args[0], file, given.get("bytecode_path"), given.get("data")))
+        return False
+
+    def is_body(self, args: tuple[Any, ...]) -> bool:
+        """A sieve for ``exec`` events: bodies of modules, but for those that just come into the summary.
+
+        Functions are none, nor is code without a file (``dataclasses``, ``namedtuple``, templates), unless a loader
+        runs it.
+        """
+        code = args[0]
+        if code.co_name != "<module>":
+            return False
+        file = code.co_filename
+        last = self._last.pop(_ident(), None)
+        if type(last) is tuple:
+            if last[0] == file:
+                return self._summary.add(last[1])  # if it is full, the handler sees to that
+        elif last is not None:
+            self._last[_ident()] = last  # for the handler to take
+        if file[:1] != "<":
+            return True
+        frame = _caller.above()
+        return frame is not None and (frame.f_globals is _IMPORTLIB or frame.f_code.co_name in _LOADERS)
 
     def bytecode(self, _event: str, args: tuple[Any, ...]) -> None:
-        """``marshal.loads``."""
-        frame = _caller.above()
-        if frame is None or frame.f_globals is not _EXTERNAL:
-            origin = Origin("pyc", args[0], None)
-        else:  # importlib's _compile_bytecode
-            given = frame.f_locals
-            file = given.get("source_path")
-            file = file if type(file) is str else None
-            origin = Origin("pyc", args[0], file, given.get("bytecode_path"), given.get("data"))
-        self._remember(origin)
+        """``marshal.loads``, where ``is_not_importlibs``."""
+        self._remember(Origin("pyc", args[0], None))
 
     def source(self, _event: str, args: tuple[Any, ...]) -> None:
-        """``compile``, unless ``is_no_source``; of a tree without a file's name, most often what was just parsed."""
+        """``compile``, where ``is_source``; of a tree without a file's name, most often what was just parsed."""
         source, file = args
         if file is None:
             parsed = self._last.get(_ident())
-            self._remember(Origin("transformed", None, None if parsed is None else parsed.file))
+            self._remember(Origin("transformed", None, parsed.file if type(parsed) is Origin else None))
         elif type(source) is bytes or type(source) is str:
             self._remember(Origin("source", source, file))
 
@@ -135,9 +149,7 @@ class Origins:
     def take(self, file: str) -> Origin | None:
         """What this thread made the code of ``file`` of, None where that is not known."""
         origin = self._last.pop(_ident(), None)
-        if origin is not None and origin.file is not None and origin.file != file:
-            return None
-        return origin
+        return origin if type(origin) is Origin and origin.file in (None, file) else None
 
     def clear(self) -> None:
         """Forget what all threads were about to run."""
@@ -152,7 +164,7 @@ class Origins:
 def namespace_of(frame: FrameType | None, file: str) -> Namespace | None:
     """Where the code of ``file`` that ``frame`` executes will run; None for code that is no module's body.
 
-    Code without a real file counts only where a loader runs it: ``is_no_module``.
+    Code without a real file counts only where a loader runs it: ``Origins.is_body``.
     """
     if frame is None:
         return None if file[:1] == "<" else vars_of(sys.modules.get("__main__"))  # the interpreter runs its program
