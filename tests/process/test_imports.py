@@ -360,7 +360,7 @@ def test_the_events_that_a_process_counted_are_those_that_it_left(
 
 
 READ = """
-import importlib.util, marshal, os, threading
+import importlib.util, io, marshal, os, threading
 from types import ModuleType
 standard = importlib.util.find_spec("colorsys")
 standard.loader.get_code("colorsys")  # writes the .pyc, if there was none
@@ -391,6 +391,12 @@ other, pretends = code_of(os.path.abspath("other.py")), code_of(standard.origin)
         ("exec_module(read(), 'tool')", [], True),
         ("read(); exec_module(other, 'other')", ["other"], False),
         ("read(); exec_module(other, 'other'); exec_module(pretends, 'pretends')", ["other", "pretends"], False),
+        ("read(); compile('', 'x.py', 'exec'); exec_module(pretends, 'pretends')", ["pretends"], False),
+        (
+            "read(); marshal.load(io.BytesIO(marshal.dumps(other))); exec_module(pretends, 'pretends')",
+            ["pretends"],
+            False,
+        ),
         ("in_a_thread(read); exec_module(pretends, 'pretends')", ["pretends"], False),
         (
             "code = read(); in_a_thread(lambda: exec_module(pretends, 'pretends')); exec_module(code, 'tool')",
@@ -422,6 +428,22 @@ def test_a_standard_module_is_summarised_when_the_code_that_importlib_read_runs_
     names = [name for summary in named(events, "python_import_stdlib") for name in summary["modules"]]
     assert names.count("colorsys") == summarised
     assert {"ran", "tool", *told}.isdisjoint(names)
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.13"])
+def test_bytecode_that_the_interpreter_reads_by_itself_is_no_failure(
+    program: Program, peer_venv: Callable[..., Peer], python: str
+) -> None:
+    """Nothing of Python runs when it reads its program from a ``.pyc``."""
+    peer = peer_venv(python)
+    program.file("compiled.py", "import plainmodule\n")
+    program.file("plainmodule.py")
+    program.run(peer, "import py_compile; py_compile.compile('compiled.py', cfile='compiled.pyc')")
+    shutil.rmtree(program.spool)
+    peer.run(peer.python, "compiled.pyc", env=program.env, cwd=program.directory)
+    events = read_spool(program.spool)
+    assert modules(events)["plainmodule"]["executed"] == "source"
+    assert named(events, "sensor_shutdown")[0]["errors"] == 0
 
 
 @pytest.mark.parametrize("python", VERSIONS[1:])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from ... import _digest, _stdlib
+from ... import _digest, _guard, _stdlib
 from .. import _caller
 
 TYPE_CHECKING = False
@@ -84,26 +84,35 @@ class Origins:
     one by one comes into the ``summary``.
     """
 
-    __slots__ = ("_last", "_summary")
+    __slots__ = ("_last", "_read", "_summary")
 
     def __init__(self, summary: Summary) -> None:
-        self._last: dict[int, Origin | tuple[str, str]] = {}
-        """Of what comes into the summary, file and name are enough."""
+        self._last: dict[int, Origin] = {}
+        self._read: tuple[str, str, int] | None = None
+        """File, name and thread: of what comes into the summary that is enough. One for all, of the thread that came
+        last: what another one runs takes the long way."""
         self._summary = summary
 
     def is_not_importlibs(self, args: tuple[Any, ...]) -> bool:
         """A sieve for ``marshal.loads``: what importlib reads is remembered here."""
-        frame = _getframe(1).f_back  # raised the event, where nobody else listens to it: spares most of a look
-        if frame is None or frame.f_globals is not _EXTERNAL:
-            frame = _caller.above()
-            if frame is None or frame.f_globals is not _EXTERNAL:
+        try:
+            frame = _getframe(2)  # raised the event, where nobody else listens to it: spares most of a look
+        except ValueError as exc:  # no Python did
+            _guard.give_back(exc)
+            return True
+        if frame.f_globals is not _EXTERNAL:
+            above = _caller.above()
+            if above is None or above.f_globals is not _EXTERNAL:
                 return True
+            frame = above
         given = frame.f_locals  # of _compile_bytecode
         file, name = given.get("source_path"), given.get("name")
         if type(file) is not str:
             file = None
         elif type(name) is str and self._summary.covers(file):
-            self._last[_ident()] = file, name
+            if self._last:
+                self._last.pop(_ident(), None)
+            self._read = file, name, _ident()
             return False
         self._remember(Origin("pyc", args[0], file, given.get("bytecode_path"), given.get("data")))
         return False
@@ -117,13 +126,11 @@ class Origins:
         code = args[0]
         if code.co_name != "<module>":
             return False
-        file = code.co_filename
-        last = self._last.pop(_ident(), None)
-        if type(last) is tuple:
-            if last[0] == file:
-                return self._summary.add(last[1])  # if it is full, the handler sees to that
-        elif last is not None:
-            self._last[_ident()] = last  # for the handler to take
+        file, read = code.co_filename, self._read
+        if read is not None and read[2] == _ident():
+            self._read = None
+            if read[0] == file:
+                return self._summary.add(read[1])  # if it is full, the handler sees to that
         if file[:1] != "<":
             return True
         frame = _caller.above()
@@ -138,27 +145,30 @@ class Origins:
         source, file = args
         if file is None:
             parsed = self._last.get(_ident())
-            self._remember(Origin("transformed", None, parsed.file if type(parsed) is Origin else None))
+            self._remember(Origin("transformed", None, None if parsed is None else parsed.file))
         elif type(source) is bytes or type(source) is str:
             self._remember(Origin("source", source, file))
 
     def unknown(self, _event: str, _args: tuple[Any, ...]) -> None:
         """``marshal.load``: code was made of something that nobody showed us."""
         self._last.pop(_ident(), None)
+        self._read = None
 
     def take(self, file: str) -> Origin | None:
         """What this thread made the code of ``file`` of, None where that is not known."""
         origin = self._last.pop(_ident(), None)
-        return origin if type(origin) is Origin and origin.file in (None, file) else None
+        return origin if origin is not None and origin.file in (None, file) else None
 
     def clear(self) -> None:
         """Forget what all threads were about to run."""
         self._last.clear()
+        self._read = None
 
     def _remember(self, origin: Origin) -> None:
         if len(self._last) >= _MOST_THREADS:  # threads that ended between the two events
             self._last.clear()
         self._last[_ident()] = origin
+        self._read = None
 
 
 def namespace_of(frame: FrameType | None, file: str) -> Namespace | None:

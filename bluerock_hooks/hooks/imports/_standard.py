@@ -37,7 +37,7 @@ class Summary:
 
     def __init__(self, *, everything: bool) -> None:
         self.covers: Callable[[str], bool] = _is_no_file if everything else is_standard_file
-        self._untold: set[str] = set()
+        self._untold: list[str] = []
         self._told: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
@@ -46,14 +46,13 @@ class Summary:
     def add(self, name: str) -> bool:
         """True once there are enough to be told."""
         untold = self._untold
-        untold.add(name)
+        untold.append(name)
         return len(untold) >= _MANY
 
     def take(self) -> list[str]:
         """Those that were not told yet, sorted; they are now."""
-        empty = set[str]()  # no call may come between: another thread might do the same
-        new, self._untold = self._untold, empty
-        new -= self._told  # some run twice
+        names, self._untold = self._untold, []
+        new = set(names) - self._told  # some run twice
         self._told |= new
         return sorted(new)
 
@@ -68,7 +67,7 @@ def is_standard_file(file: str) -> bool:
     if directory in _packages:
         return True
     if directory in _MIXED:
-        return is_standard_name(name)
+        return name.partition(".")[0] in _NAMES or is_standard_name(name)  # nearly always without a call
     if not directory.startswith(HOMES):
         return file.startswith(_FROZEN) and is_standard_name(file[len(_FROZEN) : -1])
     inside = directory.removeprefix(_HOME).removeprefix(_ZIP)
