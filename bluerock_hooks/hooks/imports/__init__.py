@@ -156,7 +156,7 @@ class Imports:
     def _parents(self, name: str) -> None:
         """A package whose body was not seen has none (a namespace package), or was loaded before us."""
         parent = name.rpartition(".")[0]
-        if parent and parent not in self._seen and parent not in self._summary:
+        if parent and parent not in self._seen:
             module = sys.modules.get(parent)
             if module is not None:
                 self._find([(parent, module)])
@@ -177,8 +177,9 @@ class Imports:
             self._recording.note("python_import_stdlib", {"count": len(names), "modules": names})
 
     def _find(self, modules: Sequence[tuple[str, object]]) -> None:
+        summarised = self._summary.names()
         for name, module in modules:
-            if type(name) is str and not (name in self._seen or name in self._summary or name in self._ours):
+            if type(name) is str and not (name in self._seen or name in summarised or name in self._ours):
                 self._found(name, module)
 
     def _found(self, name: str, module: object) -> None:

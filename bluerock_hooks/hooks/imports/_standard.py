@@ -40,8 +40,9 @@ class Summary:
         self._untold: list[str] = []
         self._told: set[str] = set()
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._told or name in self._untold
+    def names(self) -> set[str]:
+        """All that came into it."""
+        return self._told.union(self._untold)
 
     def add(self, name: str) -> bool:
         """True once there are enough to be told."""
