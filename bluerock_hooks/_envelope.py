@@ -5,14 +5,12 @@ from __future__ import annotations
 from itertools import count
 
 from . import _clock, _plain, _stdlib
+from ._shape import closing, opening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-SCHEMA = "1.0"
-ORIGIN = "bluerock_hooks"
-SENSOR_ID = 1
 _FIRST_ID = 0x1000_0000  # eight hex digits, without a format to fill them up: that costs twice as much
 
 
@@ -36,7 +34,7 @@ class Envelope:
         self.component_id = _uuid4()
         self.next_id = count(1).__next__
         self._opening: dict[str, str] = {}
-        self._close = f',"component_id":"{self.component_id}"}},"context":{{"process":{{"pid":{self.pid}}}'
+        self._close = closing(self.component_id, self.pid)
         self._id = _stdlib.urandom(4).hex()
         self._next = count(_FIRST_ID).__next__
 
@@ -61,13 +59,10 @@ class Envelope:
         return self._open(name, "event"), self._close
 
     def _open(self, name: str, kind: str) -> str:
-        """What stands between time and number: the same for every event of that name."""
-        opening = self._opening.get(name)
-        if opening is None:
-            meta = {"name": name, "type": kind, "origin": ORIGIN, "schema": SCHEMA, "sensor_id": SENSOR_ID}
-            opening = f'","event":{{"meta":{_plain.dumps(meta)[:-1]},"source_event_id":'
-            self._opening[name] = opening
-        return opening
+        known = self._opening.get(name)
+        if known is None:
+            known = self._opening[name] = opening(name, kind)
+        return known
 
 
 def loss_fields(

@@ -6,7 +6,7 @@ each step counts, and each function that is not called yet: ``kind`` prepares wh
 
 from __future__ import annotations
 
-from . import _clock, _plain, _stdlib
+from . import _clock, _draft, _plain, _stdlib
 from .ring import _forkpage
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ class Notes:
             if not _word[0]:  # forked in C: the event is the child's
                 self._recorder.check_process()
             kind = "sensor_lifecycle" if name.startswith("sensor_") else "event"
-            line = self._envelope.line(name, kind, fields, None if span is None else _context(span))
+            line = self._envelope.line(name, kind, fields, None if span is None else _context(span).decode())
             line = self._completion.marked(name, line)
         except Exception as exc:
             self._recorder.failed("note", exc)
@@ -72,7 +72,7 @@ class Notes:
                 if known != second:
                     text = _clock.utc_text(second * _SECOND)[:-8]
                     last = second, text
-                mcp = "" if span is None else f',"mcp":{_context(span)}'
+                mcp = "" if span is None else f',"mcp":{_context(span).decode()}'
                 line = f"{begin}{text}.{str(us)[-6:]}Z{before}{envelope.next_id()}{after}{mcp}}}{members}}}}}".encode()
                 if drain.put(line):
                     return
@@ -83,11 +83,43 @@ class Notes:
 
         return tell
 
+    def draft(self, name: str) -> Tell:
+        """A function that records events ``name`` as drafts: ``tell(members, span, pid, number, start, us)``.
 
-def _context(span: Span) -> str:
+        ``members`` are JSON, each behind a comma; the numbers are those of ``_draft``.
+        """
+        envelope, recorder = self._envelope, self._recorder
+        born, identity, drain = 0, b"", recorder.way_in()
+        pack: Callable[..., bytes] = bytes
+
+        def tell(members: bytes, span: Span | None, pid: int, number: int, start: int, us: int) -> None:
+            nonlocal born, identity, pack, drain
+            try:
+                if _word[0] != born or not born:  # as above
+                    recorder.check_process()
+                    identity = _draft.identity(name, envelope.pid, envelope.component_id)
+                    pack = _draft.packer()
+                    drain = recorder.way_in()
+                    born = _word[0]
+                size = 0
+                if span is not None:
+                    request = _context(span)
+                    size, members = len(request), request + members
+                draft = pack(identity, size, pid, number, _time_ns(), start, envelope.next_id(), us) + members
+                if drain.put(draft):
+                    return
+            except Exception as exc:
+                recorder.failed("note", exc)
+                return
+            recorder.emit(draft)
+
+        return tell
+
+
+def _context(span: Span) -> bytes:
     """The request, as JSON."""
     if not span.encoded:
         request = span.request
         members = {name: getattr(request, name) for name in request.__struct_fields__}
         span.encoded = _plain.dumps(members).encode()
-    return span.encoded.decode()
+    return span.encoded

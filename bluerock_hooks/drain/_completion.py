@@ -3,11 +3,14 @@
 Some of what an event says takes time (the digest of a file, who installed it), which is not the host's to give. Its
 hook records what it knows, as a line that is marked: it begins with a space, and is JSON all the same. The drain asks
 the completer of that kind for the rest and adds it. A process that is killed first leaves a valid event that says less.
+
+Drafts (``_draft``), which are all there, are spelled out.
 """
 
 from __future__ import annotations
 
 from .. import _guard, _plain
+from .._draft import DRAFT, spelled
 from ..ring import INCOMPLETE
 
 TYPE_CHECKING = False
@@ -70,7 +73,10 @@ class Completion:
 
         Work is done once even where the spool refuses a batch for an hour.
         """
-        if not any([line[0] == _MARK for line in lines]):  # noqa: C419  a generator takes twice the steps
+        heads = {line[0] for line in lines}
+        if DRAFT in heads:
+            lines = [self._spelled(line) if line[0] == DRAFT else line for line in lines]
+        if _MARK not in heads:
             return lines
         done = self._completed
         complete = []
@@ -89,6 +95,14 @@ class Completion:
     def forget(self) -> None:
         """The batch is in the segment, or belongs to another process."""
         self._completed.clear()
+
+    @staticmethod
+    def _spelled(draft: bytes) -> bytes:
+        try:
+            return spelled(draft)
+        except Exception as exc:
+            _guard.swallow("drain.draft", exc)
+            return b"{}"  # a line that readers count as a bad one
 
     def _complete(self, line: bytes) -> bytes:
         try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .. import _guard
-from .._envelope import ORIGIN, SCHEMA, SENSOR_ID
+from .._shape import ORIGIN, SCHEMA, SENSOR_ID
 from ..events import Context, CutEvent, Event, Line, McpMessage, Meta, Process, Request, Span
 from ..redact import settled
 from ._form import Filler, Hole, cut, time_hole

@@ -20,7 +20,7 @@ class ProcessSpawn(Event, kw_only=True):
     NAME: ClassVar[str] = "python_process_spawn"
 
     spawn_id: Known
-    """Random id of this start; the process's end carries the same."""
+    """Id of this start, which no other of any process has; the process's end carries the same."""
     api: Known
     """What started it: ``subprocess.Popen``, ``os.system``, ``os.fork``, ``multiprocessing`` and so on."""
     argv: Argv | None = None

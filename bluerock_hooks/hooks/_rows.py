@@ -167,6 +167,8 @@ class Rows:
             original = None if owner is None else vars(owner).get(name)
             if original is None:
                 return Outcome(row, "absent")
+            if isinstance(original, StandIn) and original.__module__ != module.__name__:
+                original = original.__wrapped__  # imported by name from a module that has a row of its own
             if getattr(original, _MARK, False):
                 return Outcome(row, "applied", "was applied before")
             setattr(owner, name, _deferred(row, original) if row.deferred else _replacement(row, original))
@@ -178,7 +180,7 @@ class Rows:
 
 
 def _replacement(row: Patch, original: Any) -> Any:
-    return _marked(row.wrap(original), original, row.module, True)
+    return _marked(row.wrap(original), original, row, True)
 
 
 def _deferred(row: Patch, original: Any) -> Any:
@@ -204,13 +206,13 @@ def _deferred(row: Patch, original: Any) -> Any:
         return function(*args, **kwargs)
 
     waits = getattr(getattr(original, "__code__", None), "co_flags", 0) & _COROUTINE
-    return _marked(coroutine if waits else call, original, row.module, _STANDS_IN)
+    return _marked(coroutine if waits else call, original, row, _STANDS_IN)
 
 
-def _marked(replacement: Any, original: Any, module: str, mark: object) -> Any:
+def _marked(replacement: Any, original: Any, row: Patch, mark: object) -> Any:
     """``replacement`` like ``original``, and known as ours."""
-    if type(original) is _BUILTIN:
-        replacement = _stand_in(replacement, original, module)
+    if type(original) is _BUILTIN and not row.attribute.startswith("_"):  # no class holds, nobody pickles a private one
+        replacement = _stand_in(replacement, original, row.module)
     else:
         _liken(replacement, original)
     setattr(replacement, _MARK, mark)
@@ -222,7 +224,7 @@ def _liken(replacement: Any, original: Any) -> None:
     for name in _LIKENESS:
         if hasattr(original, name):
             setattr(replacement, name, getattr(original, name))
-    vars(replacement).update(vars(original))
+    vars(replacement).update(getattr(original, "__dict__", ()))
     replacement.__wrapped__ = original
 
 

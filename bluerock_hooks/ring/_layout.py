@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 
 MAGIC = int.from_bytes(b"BRHOOKS\x01", "little")
-VERSION = 2
+VERSION = 3
 """Of all that is drawn here but these first two words: another number with every change, or others misread it."""
 HEADER = 4096
 
@@ -145,7 +145,7 @@ def salvage(
     """``records`` up to ``end``, also those behind damaged ones; the bytes that are damaged come last.
 
     Nobody may write meanwhile: a record that is committed between two looks would look like damage. What lies behind
-    the last record matches no position of this lap, and payloads are JSON, which has no bytes like those of a position.
+    the last record matches no position of this lap, and no payload, JSON or a draft, has bytes like those of one.
     """
     found: list[bytes] = []
     damaged = 0

@@ -6,6 +6,7 @@ import mmap
 import os
 
 from .. import _clock, _guard, _stdlib
+from .._draft import DRAFT, spelled
 from ..errors import BluerockError, RingError
 from . import _layout as at
 from ._names import RING, pid_of
@@ -123,6 +124,16 @@ class RingContents:
                 for index, (base, capacity) in enumerate(((at.HEADER, main), (at.HEADER + main, nested))):
                     self._look(words, memory, index, base, capacity, bounds[index], dead)
 
+    def _line(self, record: bytes) -> bytes:
+        """What a record says, as a line; nothing where that cannot be told."""
+        if record[0] != DRAFT:
+            return record.lstrip(at.INCOMPLETE)
+        try:
+            return spelled(record)
+        except ValueError:
+            self.damaged += len(record)
+            return b""
+
     def _look(
         self, words: memoryview, memory: mmap.mmap, index: int, base: int, capacity: int, bound: int, dead: bool
     ) -> None:
@@ -133,8 +144,8 @@ class RingContents:
             found, reached, damaged = at.salvage(words, memory, base, capacity, start, end)
         else:
             found, reached = at.records(words, memory, base, capacity, start, end)
-        self.records += [line.lstrip(at.INCOMPLETE) for line in found]
         self.damaged += damaged
+        self.records += filter(None, map(self._line, found))
         self.ends = (reached, self.ends[1]) if index == 0 else (self.ends[0], reached)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -301,3 +302,76 @@ os.waitpid(os.posix_spawn("/bin/true", ["/bin/true", "text"], os.environ), 0)
     peer_venv().run("python", "-bb", "-c", code, env=sensor_env)
     spawns = named(read_spool(spool), "python_process_spawn")
     assert [(event["executable"], event["argv"]) for event in spawns] == [("/bin/true", ["/bin/true", "text"])] * 3
+
+
+REAPED = """
+import os, signal, subprocess, threading
+def reap(*_):
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]: pass
+    except ChildProcessError: pass
+def starts(part):
+    children = [subprocess.Popen(["/bin/true", part, str(n)]) for n in range(100)]
+    for child in children: child.wait()
+"""
+
+
+@pytest.mark.parametrize("python", VERSIONS)
+@pytest.mark.parametrize(
+    "how",
+    [
+        'signal.signal(signal.SIGCHLD, reap); starts("a")',
+        """
+done = threading.Event()
+def reaper():
+    while not done.wait(0.0001): reap()
+threads = [threading.Thread(target=starts, args=(part,)) for part in "abc"]
+other = threading.Thread(target=reaper)
+for thread in (*threads, other): thread.start()
+for thread in threads: thread.join()
+done.set(); other.join(); reap()
+""",
+    ],
+    ids=["a_signal_handler", "another_thread"],
+)
+def test_what_somebody_else_reaps_while_it_starts_has_one_end(
+    python: str, how: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    peer_venv(python).run("python", "-c", REAPED + how, env=sensor_env)
+    events = read_spool(spool)
+    spawns, exits = named(events, "python_process_spawn"), named(events, "python_process_exit")
+    parts = "a" if "SIGCHLD" in how else "abc"
+    assert sorted(event["argv"][1:] for event in spawns) == sorted([p, str(n)] for p in parts for n in range(100))
+    ids = [event["spawn_id"] for event in spawns]
+    assert len(set(ids)) == len(ids)
+    assert sorted(event["spawn_id"] for event in exits) == sorted(ids)
+    assert {event["returncode"] for event in exits} == {0}
+    pids = {event["spawn_id"]: event["pid"] for event in spawns}
+    assert {event["spawn_id"]: event["pid"] for event in exits} == pids
+
+
+def test_processes_of_one_that_lives_and_of_one_that_was_killed(
+    peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    """Their events are in the ring as numbers: whoever reads it, or recovers it, spells them out."""
+    peer = peer_venv()
+    code = """
+import subprocess, sys, time
+subprocess.run(["/bin/true", "mark"])
+subprocess.run("kill -HUP $$", shell=True)
+subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
+print("ready", flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([peer.python, "-c", code], env=sensor_env, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        shown = peer.run("bluerock-hooks", "show", "--json", env=sensor_env).stdout
+        program.kill()
+    alive = [json.loads(line)["event"] for line in shown.splitlines() if "python_process_" in line]
+    events = [line["event"] for line in read_spool(spool) if line["event"]["meta"]["name"].startswith("python_process")]
+    assert alive == [event for event in events if event["context"]["process"]["pid"] == program.pid]
+    true, ended, shell, killed, cat = alive
+    assert (true["argv"], ended["spawn_id"], ended["returncode"]) == (["/bin/true", "mark"], true["spawn_id"], 0)
+    assert (killed["spawn_id"], killed["signal"], killed["pid"]) == (shell["spawn_id"], "SIGHUP", shell["pid"])
+    assert cat["executable"] == "/bin/cat"

@@ -25,7 +25,7 @@ LINES = st.lists(st.lists(WORD, max_size=5), min_size=1, max_size=6)
 
 
 def said(facts: Facts, argv: Sequence[object], program: object = (b"/bin/sh",), cwd: object = "/") -> str:
-    return facts.of((argv, program, cwd, None))
+    return facts.of((argv, program, cwd, None)).decode()
 
 
 @given(LINES)
@@ -55,10 +55,9 @@ def test_what_is_remembered_has_bounds() -> None:
         path, long = f"/bin/program{number}", "x" * (number % 2000)
         said(facts, [path, f"word{number}", long], (path.encode(),), f"/{long}/{number}")
         said(facts, [path] + ["x"] * (number % 100), (path.encode(),))
-    for remembered in (facts._commands, facts._directories):
-        assert 0 < len(remembered) <= 512
-        assert max(map(len, remembered.values())) <= 1024
-    assert max(map(len, facts._commands)) <= 64
+    assert 0 < len(facts._known) <= 512
+    assert max(map(len, facts._known.values())) <= 1024
+    assert max(map(len, facts._known)) <= 64
 
 
 def test_only_built_in_types_are_looked_at() -> None:

@@ -173,3 +173,35 @@ def test_modules_that_had_the_function_by_name_get_what_stands_in_and_then_the_r
         assert other.plain is module.plain is plain
     finally:
         del sys.modules["invented.other"]
+
+
+def test_what_was_imported_by_name_gets_the_row_of_its_own_place(module: ModuleType) -> None:
+    """As ``subprocess`` has ``_posixsubprocess.fork_exec``: once wrapped, by its own row; both are put back."""
+    importer = ModuleType("importer")
+    sys.modules["importer"] = importer
+    try:
+        places = [("invented", "max"), ("importer", "_max")]
+        found = Rows([Patch(*place, wrap, sees="it") for place in places], lambda *_: None)
+        found.imported(module)
+        importer._max = module.max  # type: ignore[attr-defined]
+        found.imported(importer)
+        assert [outcome.state for outcome in found.outcomes] == ["applied", "applied"]
+        assert importer._max is not module.max
+        assert (importer._max(1, 2), len(calls)) == (2, 1)
+        assert (module.max(1, 2), len(calls)) == (2, 2)
+        assert importer._max.__wrapped__ is max
+        found.undo()
+        assert importer._max is module.max is max
+    finally:
+        del sys.modules["importer"]
+
+
+def test_a_private_function_of_c_is_replaced_by_a_function(module: ModuleType) -> None:
+    """Nobody holds it in a class or pickles it: a call of it has one step less."""
+    module._max = max  # type: ignore[attr-defined]
+    found = Rows([Patch("invented", "_max", wrap, sees="it")], lambda *_: None)
+    found.imported(module)
+    assert inspect.isfunction(module._max)
+    assert (module._max(1, 2), module._max.__name__, module._max.__doc__) == (2, "max", max.__doc__)
+    found.undo()
+    assert module._max is max

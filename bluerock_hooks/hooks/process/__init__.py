@@ -16,6 +16,7 @@ from .._text import text
 from . import _status
 from ._exec import Execs
 from ._launches import FORKSERVER, Launches
+from ._popen import Popens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Processes:
     def __init__(self, recording: Recording) -> None:
         self._launches = Launches(recording)
         self._execs = Execs(self._launches)
+        self._popens = Popens(self._launches)
 
     def rows(self) -> list[Patch]:
         """What is wrapped."""
@@ -53,10 +55,10 @@ class Processes:
             *(Patch("os", name, self._wait, sees=ends) for name in ("wait", "wait3", "wait4")),
             Patch("os", "waitid", self._waitid, sees=ends),
             Patch("_posixsubprocess", "fork_exec", self._fork_exec, sees=starts + "multiprocessing", required=True),
-            Patch("subprocess", "Popen._execute_child", self._popen, sees=starts + "subprocess", required=True),
             Patch("multiprocessing.popen_forkserver", "Popen._launch", self._forkserver_launch,
                   sees=starts + "a fork server"),
             Patch("multiprocessing.popen_forkserver", "Popen.poll", self._forkserver_poll, sees=ends),
+            *self._popens.rows(),
         ]  # fmt: skip
 
     def listen(self, audit: Audit) -> None:
@@ -74,21 +76,6 @@ class Processes:
 
     # -- what starts processes
 
-    def _popen(self, original: Call) -> Call:
-        """``Popen._execute_child``: returns when the program runs, raises where it cannot."""
-
-        def _execute_child(*args: Any, **kwargs: Any) -> Any:
-            launch = self._launches.begin("subprocess.Popen")
-            try:
-                result = original(*args, **kwargs)
-            except BaseException as exc:
-                self._launches.settle(launch, exc)
-                raise
-            self._launches.settle(launch)
-            return result
-
-        return _execute_child
-
     def _fork_exec(self, original: Call) -> Call:
         """``fork_exec(args, executables, close_fds, pass_fds, cwd, env, ...)``, positional in every version."""
 
@@ -104,7 +91,7 @@ class Processes:
             named = dict(zip(("path", "argv", "env"), args, strict=False), **kwargs)
             return named.get("argv"), named.get("path"), None, named.get("env")
 
-        return lambda original: self._maker(original, api, given)
+        return lambda original: self._maker(original, api, given, _caller.module)
 
     def _maker(self, original: Call, api: str, given: Call, caller: Callable[[], str] | None = None) -> Call:
         """A wrapper of a function that makes one process and returns its pid."""
@@ -206,8 +193,11 @@ class Processes:
         def wait(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
             try:
-                if result[0] in launches.children:
-                    launches.ended(result[0], result[1])
+                launch = launches.children.get(result[0])
+                if launch is not None:
+                    launches.ended(launch, result[1])
+                else:
+                    launches.stray(result[0], result[1])
             except Exception as exc:
                 _guard.swallow("process.wait", exc)
             return result
@@ -216,12 +206,17 @@ class Processes:
 
     def _waitid(self, original: Call) -> Call:
         """``os.waitid``, whose result has names."""
+        launches = self._launches
 
         def waitid(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
             try:
-                if result is not None and result.si_pid in self._launches.children:
-                    self._launches.ended(result.si_pid, _status.of_waitid(result))
+                if result is not None:
+                    launch, status = launches.children.get(result.si_pid), _status.of_waitid(result)
+                    if launch is not None:
+                        launches.ended(launch, status)
+                    else:
+                        launches.stray(result.si_pid, status)
             except Exception as exc:
                 _guard.swallow("process.wait", exc)
             return result
@@ -230,12 +225,14 @@ class Processes:
 
     def _forkserver_poll(self, original: Call) -> Call:
         """``popen_forkserver.Popen.poll``: the exit status comes through a pipe."""
+        launches = self._launches
 
         def poll(self_: Any, *args: Any, **kwargs: Any) -> Any:
             code = original(self_, *args, **kwargs)
             try:
-                if type(code) is int:
-                    self._launches.ended(vars(self_).get("pid", 0), _status.of_code(code))
+                launch = launches.children.get(vars(self_).get("pid", 0)) if type(code) is int else None
+                if launch is not None:
+                    launches.ended(launch, _status.of_code(code))
             except Exception as exc:
                 _guard.swallow("process.poll", exc)
             return code

@@ -71,7 +71,7 @@ class Execs:
             _guard.swallow("process.exec", exc)
 
     def _tell(self, path: object, argv: object, env: object, error: str | None) -> None:
-        members = self._launches.facts.of((argv, path, None, env))
+        members = self._launches.facts.of((argv, path, None, env)).decode()
         if error is not None:
             members += f',"error":{quote(error)}'
         self._tell_exec(members, current())

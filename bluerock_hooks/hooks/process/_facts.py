@@ -14,15 +14,14 @@ from .._text import text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
 
     Given = tuple[object, object, object, object]
 
 _MAX_WORDS = 64
 _MAX_NAMES = 64
 _MAX_NAME = 128
-_KNOWN = 512  # command lines, and directories, that are remembered
-_KNOWN_LENGTH = 1024  # characters of JSON
+_KNOWN = 512  # command lines that are remembered
+_KNOWN_LENGTH = 1024  # bytes of JSON
 _EXECUTABLE = 1  # posix.X_OK
 _ROOTS = ("/", b"/")
 _STR = frozenset((str,))
@@ -32,77 +31,69 @@ _environ_type = type(os.environ)
 class Facts:
     """What is said of a program; ``redacted`` is ``Recording.arguments``.
 
-    Command lines and directories come again and again: what has been looked at, and may be recorded as it is, is
-    remembered as JSON.
+    Command lines come again and again: what has been looked at, and may be recorded as it is, is remembered as JSON.
     """
 
-    __slots__ = ("_commands", "_directories", "_redacted")
+    __slots__ = ("_known", "_redacted")
 
     def __init__(self, redacted: Callable[[list[str]], list[str]]) -> None:
         self._redacted = redacted
-        self._commands: dict[tuple[bytes | str, ...], str] = {}
-        """By absolute path and arguments."""
-        self._directories: dict[str, str] = {}
+        self._known: dict[tuple[bytes | str, ...], bytes] = {}
+        """By program, directory and arguments."""
 
-    def of(self, given: Given) -> str:
+    def of(self, given: Given) -> bytes:
         """Members, each behind a comma.
 
         ``given``: arguments, program (a path, a bare name, or the paths that are tried), directory, environment.
         """
         argv, programs, cwd, env = given
-        command = said = None
-        if (  # as subprocess has them, and of exact types: no __hash__ and __eq__ of the host's is called
-            type(argv) is list
-            and type(programs) is tuple
-            and len(programs) == 1
-            and type(programs[0]) is bytes
-            and _STR.issuperset(map(type, argv))
-        ):
-            command = (*programs, *argv)
-            said = self._commands.get(command)
         if cwd is None:
             try:
                 cwd = _stdlib.getcwd()
             except OSError as exc:  # that directory is gone
                 _guard.give_back(exc)
-        directory = self._directories.get(cwd) if type(cwd) is str else None
+        key = said = None
+        if (  # as subprocess has them, and of exact types: no __hash__ and __eq__ of the host's is called
+            type(argv) is list
+            and type(programs) is tuple
+            and len(programs) == 1
+            and type(programs[0]) is bytes
+            and type(cwd) is str
+            and _STR.issuperset(map(type, argv))
+        ):
+            key = (programs[0], cwd, *argv)
+            said = self._known.get(key)
         if said is None:
-            said = self._command(given, cwd, command)
-        said += self._directory(cwd) if directory is None else directory
+            said = self._said(given, cwd, key)
         if env is not None and env is not os.environ:
             for name, names in zip(("env_set", "env_unset"), environment_names(env), strict=True):
                 if names:
-                    said += f',"{name}":[{",".join(map(quote, names))}]'
+                    said += f',"{name}":[{",".join(map(quote, names))}]'.encode()
         return said
 
-    def _command(self, given: Given, cwd: object, command: tuple[bytes | str, ...] | None) -> str:
-        """Arguments and program, as members; remembered as those of ``command`` where they depend on nothing else."""
+    def _said(self, given: Given, cwd: object, key: tuple[bytes | str, ...] | None) -> bytes:
+        """Arguments, program and directory; remembered as those of ``key`` where they depend on nothing else."""
         argv, programs, _, env = given
         said, kept, line = "", None, words(argv)
         if line is not None:
             kept = self._redacted(line)
             said = f',"argv":[{",".join(map(quote, kept))}]'
-        program = resolved(programs, None if cwd is None else text(cwd), env)
+        directory = None if cwd is None else text(cwd)
+        program = resolved(programs, directory, env)
         if program is not None:
             said += f',"executable":{quote(program)}'
-        if command is not None and kept is line and len(command) <= _MAX_WORDS and command[0][:1] == b"/":
-            _remember(self._commands, command, said)
-        return said
+        if directory is not None:
+            said += f',"cwd":{quote(directory)}'
+        members = said.encode()
+        if key is not None and kept is line and b"/" in key[0]:
+            self._remember(key, members)
+        return members
 
-    def _directory(self, cwd: object) -> str:
-        if cwd is None:
-            return ""
-        said = f',"cwd":{quote(text(cwd))}'
-        if type(cwd) is str:
-            _remember(self._directories, cwd, said)
-        return said
-
-
-def _remember(table: dict[Any, str], key: object, said: str) -> None:
-    if len(table) >= _KNOWN:
-        table.clear()
-    if len(said) <= _KNOWN_LENGTH:
-        table[key] = said
+    def _remember(self, key: tuple[bytes | str, ...], members: bytes) -> None:
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        if len(key) <= _MAX_WORDS and len(members) <= _KNOWN_LENGTH:
+            self._known[key] = members
 
 
 def words(argv: object) -> list[str] | None:

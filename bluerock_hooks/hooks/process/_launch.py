@@ -15,20 +15,23 @@ class Launch:
     """
 
     api: str
-    caller: int
-    """Ident of the thread that starts it."""
+    said: bytes
+    """The same, as a member."""
+    caller = 0
+    """Ident of the thread that starts it, where something may come between."""
     span: Span | None
-    outer: Launch | None
+    outer: Launch | None = None
     """What was going on in this thread already, such as ``os.spawnv`` around its ``os.fork``."""
     since: int
     """Nanoseconds after boot."""
     given: Given | None = None
     """What it was started with."""
-    id = ""
+    number = 0
+    """Of the starts of this process, from 1."""
     pid = 0
+    start = 0
+    """Its start tick, where that is known."""
     thread = 0
-    process = ""
-    """Pid and start tick, as members."""
     told = False
     """The event of its start has been recorded."""
     ended: int | None = None

@@ -7,6 +7,8 @@ event.
 
 from __future__ import annotations
 
+from itertools import count
+
 from ... import _clock, _guard, _stdlib
 from ..._clock import TICK_NS
 from ..._plain import quote
@@ -25,15 +27,24 @@ if TYPE_CHECKING:
 
 FORKSERVER = "multiprocessing.forkserver"
 
+POPEN = "subprocess.Popen"
 _makers = {  # modules that make processes for others, and what their part is called
+    "subprocess": POPEN,
     "multiprocessing.util": "multiprocessing",
     "multiprocessing.popen_fork": "multiprocessing",
     "multiprocessing.forkserver": FORKSERVER,
 }
-_OUTER = ("subprocess.Popen", "os.spawn", "pty.spawn")  # what calls another function that makes processes
+_OUTER = ("os.spawn", "pty.spawn")  # what calls another function that makes processes
 _MAX_CHILDREN = 4096  # remembered until somebody asks for their status; a host that never does must not grow us
+_MAX_STRAYS = 64
+_SUCCESS = meaning(0)
 _get_ident = _stdlib.get_ident
 _since_boot_ns = _clock.since_boot_ns
+
+
+def said_of(api: str) -> bytes:
+    """What started a process, as a member."""
+    return f',"api":"{api}"'.encode()
 
 
 class Launches:
@@ -42,9 +53,9 @@ class Launches:
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.facts = Facts(recording.arguments)
-        self._new_id = recording.new_id
-        self._tell_start = recording.kind("python_process_spawn")
-        self._tell_end = recording.kind("python_process_exit")
+        self._next = count(1).__next__
+        self._tell_start = recording.draft("python_process_spawn")
+        self._tell_end = recording.draft("python_process_exit")
         self._served = False
         """The ring says that we start processes on behalf of requests."""
         self.silent = False
@@ -55,6 +66,8 @@ class Launches:
         """By thread."""
         self.children: dict[int, Launch] = {}
         """By pid, those whose status nobody has asked for."""
+        self._strays: dict[int, tuple[int, int]] = {}
+        """By pid, status and time of those whose end was told before their pid was known here."""
         _forkpage.enlist(self)
 
     def begin(self, api: str) -> Launch | None:
@@ -63,49 +76,62 @@ class Launches:
             return None
         try:
             launch = Launch()
-            launch.api = api
+            launch.api, launch.said = api, said_of(api)
             launch.span = span = current()
+            if span is not None:
+                self.serve()
             launch.caller = me = _get_ident()
             launch.outer = self._open.get(me)
             launch.since = _since_boot_ns()
             self._open[me] = launch
-            if span is not None and not self._served:
-                self._served = True
-                self.recording.serving()
         except Exception as exc:
             _guard.swallow("process.begin", exc)
             return None
         return launch
 
+    def serve(self) -> None:
+        """A process is about to be started on behalf of a request."""
+        if not self._served:
+            self._served = True
+            self.recording.serving()
+
     def join(self, api: str, caller: Callable[[], str] | None = None) -> tuple[Launch | None, bool]:
-        """The launch that this thread is in already, or a new one, which is then the caller's to settle.
+        """The launch that this thread is in already, or a new one; is it the caller's to settle?
 
         A new one is called after ``caller()``, a module, where that one makes processes for others.
         """
         launch = self._open.get(_get_ident())
         if launch is not None and launch.api in _OUTER and not launch.pid:
             return launch, False
-        return self.begin(api if caller is None else _makers.get(caller(), api)), True
+        api = api if caller is None else _makers.get(caller(), api)
+        return self.begin(api), api is not POPEN  # around which _popen waits until the program runs
 
     def here(self) -> Launch | None:
         """The launch that this thread is in."""
         return self._open.get(_get_ident())
 
     def born(self, launch: Launch | None, pid: object) -> None:
-        """``pid`` is its process: from now on somebody may ask for its status."""
+        """``pid`` is its process."""
         try:
             if launch is not None and type(pid) is int and pid > 0:
-                until = _since_boot_ns()
-                launch.pid = pid
-                if len(self.children) >= _MAX_CHILDREN:
-                    self.children.pop(list(self.children)[0], None)  # noqa: RUF015  in one step: other threads fork too
-                self.children[pid] = launch
-                start = launch.since // TICK_NS
-                if start != until // TICK_NS:
-                    start = _clock.start_tick(pid)  # while it can be had
-                launch.process = f',"pid":{pid},"start":{start}' if start else f',"pid":{pid}'
+                self.add(launch, pid)
+                if launch.api is POPEN:
+                    self.leave(launch)  # it is found by its pid
         except Exception as exc:
             _guard.swallow("process.born", exc)
+
+    def add(self, launch: Launch, pid: int) -> None:
+        """The same; from now on somebody may ask for its status."""
+        start = launch.since // TICK_NS
+        if start != _since_boot_ns() // TICK_NS:
+            start = _clock.start_tick(pid)  # while it can be had
+        launch.pid = pid
+        launch.start = start
+        if len(self.children) >= _MAX_CHILDREN:
+            self.children.pop(list(self.children)[0], None)  # noqa: RUF015  in one step: other threads fork too
+        self.children[pid] = launch
+        if self._strays:
+            self._claim(launch)
 
     def settle(self, launch: Launch | None, error: BaseException | None = None) -> None:
         """The call is over, by ``error`` or well: record the start, unless that has been done."""
@@ -132,41 +158,53 @@ class Launches:
 
     def tell(self, launch: Launch, error: str | None = None) -> None:
         """Record the start, and the end where another thread has been told of that already."""
-        launch.told = True
-        launch.id = self._new_id()
-        facts = "" if launch.given is None else self.facts.of(launch.given)
-        launch.given = None
-        more = launch.process
+        launch.number = number = self._next()
+        given, launch.given = launch.given, None
+        members = launch.said if given is None else launch.said + self.facts.of(given)
         if launch.thread:
-            more += f',"thread":{launch.thread}'
+            members += b',"thread":%d' % launch.thread
         if error is not None:
-            more += f',"error":{quote(error)}'
+            members += f',"error":{quote(error)}'.encode()
             self.children.pop(launch.pid, None)
-        self._tell_start(f',"spawn_id":"{launch.id}","api":"{launch.api}"{facts}{more}', launch.span)
-        if error is None and launch.ended is not None:
+        self._tell_start(members, launch.span, launch.pid, number, launch.start, 0)
+        launch.told = True
+        if launch.ended is not None and error is None and self.children.pop(launch.pid, None) is not None:
             self.tell_end(launch, launch.ended)
+
+    def ended(self, launch: Launch, status: int) -> None:
+        """Somebody was told the status of one of ``children``."""
+        if status & STOPPED == STOPPED or self.silent:
+            return  # it has only stopped, or goes on
+        launch.ended = status  # before the look: the thread that tells the start looks for it when that is told
+        if launch.told and self.children.pop(launch.pid, None) is not None:
+            self.tell_end(launch, status)
+
+    def stray(self, pid: int, status: int) -> None:
+        """Somebody was told the status of a process that is none of ``children``: of one that is just being started?
+
+        A handler of SIGCHLD, or a thread that waits for any child, may be faster than the call that starts it.
+        """
+        if pid <= 0 or status & STOPPED == STOPPED:
+            return
+        while len(self._strays) >= _MAX_STRAYS:
+            self._strays.pop(next(iter(self._strays.copy())), None)
+        self._strays[pid] = status, _since_boot_ns()
+        launch = self.children.get(pid)
+        if launch is not None:  # by now
+            self._claim(launch)
+
+    def _claim(self, launch: Launch) -> None:
+        status, at = self._strays.pop(launch.pid, (0, 0))
+        if at >= launch.since:  # else another process had this pid before
+            self.ended(launch, status)
 
     def tell_end(self, launch: Launch, status: int) -> None:
         """Record the end."""
         us = (_since_boot_ns() - launch.since) // 1000
-        how = meaning(status) if status & 0xFF else f'"returncode":{status >> 8}'
-        self._tell_end(
-            f',"spawn_id":"{launch.id}","api":"{launch.api}"{launch.process},{how}'
-            f',"duration_ms":{us // 1000}.{str(1000 + us % 1000)[1:]}',
-            launch.span,
-        )
-
-    def ended(self, pid: int, status: int) -> None:
-        """Somebody was told the status of ``pid``, one of ``children``."""
-        if status & STOPPED == STOPPED or self.silent:
-            return  # it has only stopped, or goes on
-        launch = self.children.pop(pid, None)
-        if launch is None:
-            return  # another thread was faster
-        if launch.told:
-            self.tell_end(launch, status)
-        else:
-            launch.ended = status
+        if us < 0:
+            us = 0  # somebody plays with the clocks
+        members = launch.said + (meaning(status) if status else _SUCCESS)
+        self._tell_end(members, launch.span, launch.pid, launch.number, launch.start, us)
 
     # -- forks: the audit event comes first, then these
 
@@ -202,7 +240,7 @@ class Launches:
         """In the child: the children are the parent's."""
         launch = self.here()
         self.told_by_parent = {_get_ident()} if launch is not None and launch.given is not None else set()
-        self._open, self.children = {}, {}
+        self._open, self.children, self._strays = {}, {}, {}
         self._served = False
 
     def started(self) -> None:

@@ -28,11 +28,11 @@ def of_code(code: int) -> int:
     return -code if code < 0 else code << 8
 
 
-def meaning(status: int) -> str:
-    """``returncode``, or ``signal`` by name, as a member."""
+def meaning(status: int) -> bytes:
+    """``returncode``, or ``signal`` by name, as a member behind a comma."""
     if WIFSIGNALED(status):
-        return f'"signal":"{_signal_name(WTERMSIG(status))}"'
-    return f'"returncode":{WEXITSTATUS(status)}'
+        return f',"signal":"{_signal_name(WTERMSIG(status))}"'.encode()
+    return b',"returncode":%d' % WEXITSTATUS(status)
 
 
 def _signal_name(number: int) -> str:
