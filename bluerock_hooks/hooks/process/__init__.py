@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Processes"]
 
+_FAILED = 255 << 8  # what a shell that cannot be started is said to have ended with
+
 
 class Processes:
     """The hooks of processes: ``rows()`` are wrapped, ``listen()`` asks for audit events."""
@@ -155,8 +157,8 @@ class Processes:
             finally:
                 launches.leave(launch)
             try:
-                if launch is not None and not launches.silent:
-                    launches.tell_end(launch, status)
+                if launch is not None:
+                    launches.ended(launch, _FAILED if status < 0 else status)
             except Exception as exc:
                 _guard.swallow("process.system", exc)
             return status

@@ -168,16 +168,21 @@ class Launches:
             self.children.pop(launch.pid, None)
         self._tell_start(members, launch.span, launch.pid, number, launch.start, 0)
         launch.told = True
-        if launch.ended is not None and error is None and self.children.pop(launch.pid, None) is not None:
-            self.tell_end(launch, launch.ended)
+        if launch.ended is not None and error is None:
+            self.ended(launch, launch.ended)
 
     def ended(self, launch: Launch, status: int) -> None:
-        """Somebody was told the status of one of ``children``."""
+        """Somebody was told the status of one of ``children``, or of a launch that has no pid: record the end."""
         if status & STOPPED == STOPPED or self.silent:
             return  # it has only stopped, or goes on
         launch.ended = status  # before the look: the thread that tells the start looks for it when that is told
-        if launch.told and self.children.pop(launch.pid, None) is not None:
-            self.tell_end(launch, status)
+        if not launch.told or (launch.pid and self.children.pop(launch.pid, None) is None):
+            return  # another thread is faster, or will be
+        us = (_since_boot_ns() - launch.since) // 1000
+        if us < 0:
+            us = 0  # somebody plays with the clocks
+        members = launch.said + (meaning(status) if status else _SUCCESS)
+        self._tell_end(members, launch.span, launch.pid, launch.number, launch.start, us)
 
     def stray(self, pid: int, status: int) -> None:
         """Somebody was told the status of a process that is none of ``children``: of one that is just being started?
@@ -197,14 +202,6 @@ class Launches:
         status, at = self._strays.pop(launch.pid, (0, 0))
         if at >= launch.since:  # else another process had this pid before
             self.ended(launch, status)
-
-    def tell_end(self, launch: Launch, status: int) -> None:
-        """Record the end."""
-        us = (_since_boot_ns() - launch.since) // 1000
-        if us < 0:
-            us = 0  # somebody plays with the clocks
-        members = launch.said + (meaning(status) if status else _SUCCESS)
-        self._tell_end(members, launch.span, launch.pid, launch.number, launch.start, us)
 
     # -- forks: the audit event comes first, then these
 
