@@ -199,9 +199,9 @@ class Launches:
             self._claim(launch)
 
     def _claim(self, launch: Launch) -> None:
-        status, at = self._strays.pop(launch.pid, (0, 0))
-        if at >= launch.since:  # else another process had this pid before
-            self.ended(launch, status)
+        stray = self._strays.pop(launch.pid, None)
+        if stray is not None and stray[1] >= launch.since:  # else another process had this pid before
+            self.ended(launch, stray[0])
 
     # -- forks: the audit event comes first, then these
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from ... import _clock, _guard
+from ... import _clock, _draft, _guard
 from .._attribution import current
 from .._rows import Patch
 from ._launch import Launch
@@ -51,13 +51,17 @@ class Popens:
         launches = self._launches
 
         def _fork_exec(*args: Any) -> Any:
-            span = current()
-            if span is not None:
-                launches.serve()
-            since = _since_boot_ns()
+            span, since = None, 0
+            try:
+                span = current()
+                if span is not None:
+                    launches.serve()
+                since = _since_boot_ns()
+            except Exception as exc:
+                _guard.swallow("process.popen", exc)
             pid = original(*args)
             try:
-                if not launches.silent:
+                if since and not launches.silent:
                     launch = _Start()
                     launch.span = span
                     launch.since = since
@@ -72,6 +76,7 @@ class Popens:
     def _execute_child(self, original: Call) -> Call:
         """Returns when the program runs, raises where it cannot."""
         launches = self._launches
+        _draft.packer()  # loads what the first start needs: not in a child, where an import of its parent may hang
 
         def _execute_child(*args: Any, **kwargs: Any) -> Any:
             try:
