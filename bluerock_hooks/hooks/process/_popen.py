@@ -7,6 +7,7 @@ end the processor had other programs to run, and each step of ours finds cold ca
 from __future__ import annotations
 
 import sys
+from _operator import itemgetter
 
 from ... import _clock, _draft, _guard
 from .._attribution import current
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Popens"]
 
 _BY_NAME = sys.version_info >= (3, 11)  # before, subprocess calls it where it is, as multiprocessing does
+_given = itemgetter(0, 1, 4, 5)  # args, executables, cwd, env
 _since_boot_ns = _clock.since_boot_ns
 
 
@@ -65,7 +67,7 @@ class Popens:
                     launch = _Start()
                     launch.span = span
                     launch.since = since
-                    launch.given = args[0], args[1], args[4], args[5]
+                    launch.given = _given(args)
                     launches.add(launch, pid)
             except Exception as exc:
                 _guard.swallow("process.popen", exc)
