@@ -55,17 +55,17 @@ class Notes:
         ``members`` are JSON, each behind a comma.
         """
         envelope, recorder, completion = self._envelope, self._recorder, self._completion
-        born, begin, before, after, drain, last = 0, "", "", "", recorder.way_in(), (0, "")
+        born, begin, before, after, drain, last = -1, "", "", "", recorder.way_in(), (0, "")
 
         def tell(members: str, span: Span | None = None) -> None:
             nonlocal born, begin, before, after, drain, last
             try:
-                if _word[0] != born or not born:  # the first time, and in a child, which has another identity
+                if _word[0] != born:  # the first time, and in a child, which has another identity
                     recorder.check_process()
                     begin = completion.marked(name, b'{"ts":"').decode()
                     before, after = envelope.around(name)
                     drain = recorder.way_in()
-                    born = _word[0]
+                    born = _word[0] or -1
                 us = _time_ns() // 1000
                 second = us // 1_000_000
                 known, text = last
@@ -89,18 +89,18 @@ class Notes:
         ``members`` are JSON, each behind a comma; the numbers are those of ``_draft``.
         """
         envelope, recorder = self._envelope, self._recorder
-        born, identity, drain = 0, b"", recorder.way_in()
+        born, identity, drain = -1, b"", recorder.way_in()
         pack: Callable[..., bytes] = bytes
 
         def tell(members: bytes, span: Span | None, pid: int, number: int, start: int, us: int) -> None:
             nonlocal born, identity, pack, drain
             try:
-                if _word[0] != born or not born:  # as above
+                if _word[0] != born:  # as above
                     recorder.check_process()
                     identity = _draft.identity(name, envelope.pid, envelope.component_id)
                     pack = _draft.packer()
                     drain = recorder.way_in()
-                    born = _word[0]
+                    born = _word[0] or -1
                 size = 0
                 if span is not None:
                     request = _context(span)
