@@ -304,6 +304,31 @@ os.waitpid(os.posix_spawn("/bin/true", ["/bin/true", "text"], os.environ), 0)
     assert [(event["executable"], event["argv"]) for event in spawns] == [("/bin/true", ["/bin/true", "text"])] * 3
 
 
+@pytest.mark.parametrize("python", VERSIONS)
+def test_a_start_that_made_no_process_says_what_was_to_be_started(
+    python: str, peer_venv: Callable[..., Peer], sensor_env: dict[str, str], spool: Path
+) -> None:
+    """Refused before the fork: by C, which has the arguments, by ``posix_spawn``, or by Python, which may not yet."""
+    code = """
+import subprocess
+def start(*args, **options):
+    try: subprocess.run(*args, **options)
+    except (ValueError, OSError, TypeError): pass
+start(["/bin/true", "of\\0c"])
+start(["/no/such/program"], close_fds=False)
+start(["/bin/true"], env={"a=b": "c"})
+start(["/bin/true", "well"])
+"""
+    peer_venv(python).run("python", "-c", code, env=sensor_env)
+    spawns = named(read_spool(spool), "python_process_spawn")
+    rows = [(event["api"], event.get("argv"), event.get("error"), "pid" in event) for event in spawns]
+    popen = "subprocess.Popen"
+    assert rows[0] == (popen, ["/bin/true", "of\0c"], "ValueError", False)
+    assert rows[1][:3] == (popen, ["/no/such/program"], "FileNotFoundError")
+    assert (rows[2][0], *rows[2][2:]) == (popen, "ValueError", False)
+    assert rows[3:] == [(popen, ["/bin/true", "well"], None, True)]
+
+
 REAPED = """
 import os, signal, subprocess, threading
 def reap(*_):

@@ -61,7 +61,11 @@ class Popens:
                 since = _since_boot_ns()
             except Exception as exc:
                 _guard.swallow("process.popen", exc)
-            pid = original(*args)
+            try:
+                pid = original(*args)
+            except BaseException:
+                self._unborn(args)
+                raise
             try:
                 if since and not launches.silent:
                     launch = _Start()
@@ -74,6 +78,15 @@ class Popens:
             return pid
 
         return _fork_exec
+
+    def _unborn(self, args: tuple[Any, ...]) -> None:
+        """``fork_exec(*args)`` made no process: ``_failed`` tells."""
+        try:
+            launch = self._launches.begin(POPEN)
+            if launch is not None:
+                launch.given = _given(args)
+        except Exception as exc:
+            _guard.swallow("process.popen", exc)
 
     def _execute_child(self, original: Call) -> Call:
         """Returns when the program runs, raises where it cannot."""
