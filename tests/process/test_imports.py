@@ -368,7 +368,10 @@ exec("pass")  # whatever runs next is what was read, or shows that it was not
 def code_of(file):
     # by way of another thread: this one is not to be taken for one that compiled it
     made = []
-    thread = threading.Thread(target=lambda: made.append(compile("value = 'other'", file, "exec")))
+    def make():
+        made.append(compile("value = 'other'", file, "exec"))
+        marshal.load(io.BytesIO(marshal.dumps(0)))  # forgets it: a later thread may have the same number
+    thread = threading.Thread(target=make)
     thread.start(); thread.join()
     return made[0]
 def exec_module(code, name):
