@@ -24,7 +24,7 @@ What stands where a record of the ring has its position is far from any, or as g
 from __future__ import annotations
 
 from ._clock import utc_text
-from ._shape import closing, opening
+from ._shape import closing, dashed, opening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,13 +37,10 @@ DRAFT = 1
 FORMS = ("python_process_spawn", "python_process_exit")
 _EXIT = 1
 _SIZE = 72
-_SECOND = 1_000_000_000
 _EIGHT_DIGITS = 1 << 32
 _MOST = 64
 _known: dict[bytes, tuple[str, str, str]] = {}
 """By identity, what lines have around what differs."""
-_last = (0, "")
-"""The last second, and its text."""
 
 
 def identity(name: str, pid: int, component: str) -> bytes:
@@ -62,18 +59,11 @@ def packer() -> Callable[..., bytes]:
 
 def spelled(draft: bytes) -> bytes:
     """The line of a draft. ValueError where it is none."""
-    global _last
     if len(draft) < _SIZE:
         raise ValueError("no draft")
     before, after, start_id = _known.get(draft[:24]) or _around(draft)
     both, number, ns, start, event, us = memoryview(draft)[24:_SIZE].cast("Q").tolist()
     size, pid = both & 0xFFFF_FFFF, both >> 32
-    at = ns // 1000
-    second, text = _last
-    if at // 1_000_000 != second:
-        second = at // 1_000_000
-        text = utc_text(second * _SECOND)[:-8]
-        _last = second, text
     if size:
         after = f'{after},"mcp":{draft[_SIZE : _SIZE + size].decode()}'
     about = draft[_SIZE + size :].decode()
@@ -84,16 +74,15 @@ def spelled(draft: bytes) -> bytes:
     if draft[1] == _EXIT:
         about = f'{about},"duration_ms":{us // 1000}.{str(1000 + us % 1000)[1:]}'
     digits = hex(_EIGHT_DIGITS + number)[3:]
-    return f'{{"ts":"{text}.{str(at)[-6:]}Z{before}{event}{after}{start_id}{digits}"{about}}}}}'.encode()
+    return f'{{"ts":"{utc_text(ns)}{before}{event}{after}{start_id}{digits}"{about}}}}}'.encode()
 
 
 def _around(draft: bytes) -> tuple[str, str, str]:
     if draft[0] != DRAFT or draft[1] >= len(FORMS):
         raise ValueError("no draft")
     component, pid = draft[8:24].hex(), int.from_bytes(draft[4:8], "little")
-    dashed = "-".join((component[:8], component[8:12], component[12:16], component[16:20], component[20:]))
     if len(_known) >= _MOST:
         _known.clear()
-    known = opening(FORMS[draft[1]], "event"), closing(dashed, pid), f'}},"spawn_id":"{component[:8]}'
+    known = opening(FORMS[draft[1]], "event"), closing(dashed(component), pid), f'}},"spawn_id":"{component[:8]}'
     _known[draft[:24]] = known
     return known

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 from . import _clock, _plain, _stdlib
-from ._shape import closing, opening
+from ._shape import closing, dashed, opening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,5 +78,4 @@ def _uuid4() -> str:
     raw = bytearray(_stdlib.urandom(16))
     raw[6] = raw[6] & 0x0F | 0x40
     raw[8] = raw[8] & 0x3F | 0x80
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return dashed(raw.hex())

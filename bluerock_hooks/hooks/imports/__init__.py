@@ -14,7 +14,6 @@ by the drain: ``_complete``.
 from __future__ import annotations
 
 import sys
-from _operator import itemgetter
 from posixpath import normpath
 
 from ... import _stdlib
@@ -24,6 +23,7 @@ from .._text import working_directory
 from ._code import (
     LONGEST_NAME,
     Origins,
+    is_extension,
     is_source,
     namespace_of,
     origin_of,
@@ -79,7 +79,7 @@ class Imports:
         audit.on("marshal.load", self._origins.unknown)
         audit.on("compile", self._origins.source, when=is_source)
         audit.on("exec", self._executed, when=self._origins.is_body)
-        audit.on("import", self._imported, when=itemgetter(1))  # an attempt has a name only
+        audit.on("import", self._imported, when=is_extension)
         completion.adds("python_import", self._completer.module)
         completion.around(before=self.look, settled=self._settled)
         completion.on("sensor_startup", self._completer.startup)
@@ -107,7 +107,7 @@ class Imports:
 
     def _imported(self, _event: str, args: tuple[Any, ...]) -> None:
         name, file = args[:2]
-        if type(name) is not str or type(file) is not str or self._summary.covers(file):
+        if type(name) is not str or self._summary.covers(file):
             return
         if self._is_new(name, file, None):
             self._parents(name)

@@ -43,6 +43,11 @@ def is_source(args: tuple[Any, ...]) -> bool:
     return file is None or (type(file) is str and file[:1] != "<")
 
 
+def is_extension(args: tuple[Any, ...]) -> bool:
+    """A sieve for ``import`` events: an attempt has a name only."""
+    return type(args[1]) is str
+
+
 class Origin:
     """What became code: ``kind`` is ``source``, ``pyc``, or ``transformed`` for a tree that somebody else made."""
 

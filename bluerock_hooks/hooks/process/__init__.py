@@ -10,7 +10,6 @@ Ends are seen where a status is asked for: ``os.waitpid`` and its relatives, to 
 from __future__ import annotations
 
 from ... import _guard, _stdlib
-from .. import _caller
 from .._rows import Patch
 from .._text import text
 from . import _status
@@ -84,7 +83,7 @@ class Processes:
         def given(args: tuple[Any, ...], _: dict[str, Any]) -> tuple[object, object, object, object] | None:
             return (args[0], args[1], args[4], args[5]) if len(args) > 5 else None  # or else it fails
 
-        return self._maker(original, "_posixsubprocess.fork_exec", given, _caller.module)
+        return self._maker(original, "_posixsubprocess.fork_exec", given)
 
     def _posix_spawn(self, api: str) -> Callable[[Call], Call]:
         """``posix_spawn(path, argv, env, ...)``; all three may be given by name."""
@@ -93,16 +92,16 @@ class Processes:
             named = dict(zip(("path", "argv", "env"), args, strict=False), **kwargs)
             return named.get("argv"), named.get("path"), None, named.get("env")
 
-        return lambda original: self._maker(original, api, given, _caller.module)
+        return lambda original: self._maker(original, api, given)
 
-    def _maker(self, original: Call, api: str, given: Call, caller: Callable[[], str] | None = None) -> Call:
+    def _maker(self, original: Call, api: str, given: Call) -> Call:
         """A wrapper of a function that makes one process and returns its pid."""
         launches = self._launches
 
         def make(*args: Any, **kwargs: Any) -> Any:
             launch, own = None, False
             try:
-                launch, own = launches.join(api, caller)
+                launch, own = launches.join(api)
                 if launch is not None:
                     launch.given = given(args, kwargs)
             except Exception as exc:
@@ -199,7 +198,7 @@ class Processes:
                 if launch is not None:
                     launches.ended(launch, result[1])
                 else:
-                    launches.stray(result[0], result[1])
+                    launches.reaped(result[0], result[1])
             except Exception as exc:
                 _guard.swallow("process.wait", exc)
             return result
@@ -214,11 +213,7 @@ class Processes:
             result = original(*args, **kwargs)
             try:
                 if result is not None:
-                    launch, status = launches.children.get(result.si_pid), _status.of_waitid(result)
-                    if launch is not None:
-                        launches.ended(launch, status)
-                    else:
-                        launches.stray(result.si_pid, status)
+                    launches.reaped(result.si_pid, _status.of_waitid(result))
             except Exception as exc:
                 _guard.swallow("process.wait", exc)
             return result

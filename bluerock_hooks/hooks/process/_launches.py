@@ -21,8 +21,6 @@ from ._status import STOPPED, meaning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .. import Recording
 
 FORKSERVER = "multiprocessing.forkserver"
@@ -95,15 +93,15 @@ class Launches:
             self._served = True
             self.recording.serving()
 
-    def join(self, api: str, caller: Callable[[], str] | None = None) -> tuple[Launch | None, bool]:
+    def join(self, api: str) -> tuple[Launch | None, bool]:
         """The launch that this thread is in already, or a new one; is it the caller's to settle?
 
-        A new one is called after ``caller()``, a module, where that one makes processes for others.
+        A new one is called after the module that calls, where that one makes processes for others.
         """
         launch = self._open.get(_get_ident())
         if launch is not None and launch.api in _OUTER and not launch.pid:
             return launch, False
-        api = api if caller is None else _makers.get(caller(), api)
+        api = _makers.get(_caller.module(), api)
         return self.begin(api), api is not POPEN  # around which _popen waits until the program runs
 
     def here(self) -> Launch | None:
@@ -184,8 +182,8 @@ class Launches:
         members = launch.said + (meaning(status) if status else _SUCCESS)
         self._tell_end(members, launch.span, launch.pid, launch.number, launch.start, us)
 
-    def stray(self, pid: int, status: int) -> None:
-        """Somebody was told the status of a process that is none of ``children``: of one that is just being started?
+    def reaped(self, pid: int, status: int) -> None:
+        """Somebody was told the status of a process: of one of ``children``, or of one that is just being started?
 
         A handler of SIGCHLD, or a thread that waits for any child, may be faster than the call that starts it.
         """
@@ -195,7 +193,7 @@ class Launches:
             self._strays.pop(next(iter(self._strays.copy())), None)
         self._strays[pid] = status, _since_boot_ns()
         launch = self.children.get(pid)
-        if launch is not None:  # by now
+        if launch is not None:
             self._claim(launch)
 
     def _claim(self, launch: Launch) -> None:
@@ -207,7 +205,7 @@ class Launches:
 
     def forking(self, event: str, _args: object) -> None:
         """The audit event: this thread is about to fork."""
-        launch, _ = self.join(event, _caller.module)
+        launch, _ = self.join(event)
         if launch is not None:
             launch.known_children = _clock.children_of_thread()
 
